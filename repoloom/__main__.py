@@ -1,0 +1,5 @@
+"""`python -m repoloom` is the command `repoloom`."""
+
+from repoloom.cli import main
+
+main()

@@ -1,0 +1,438 @@
+"""The command line: one command a stage. It parses and prints, and imports a room only when it is asked for."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from repoloom import __version__
+from repoloom.errors import UsageError, UserError
+from repoloom.recipe import Curate, Evaluate, Recipe, Section, TokenizerSettings
+from repoloom.recipe import load as load_recipe
+from repoloom.stage import forget
+
+Settings = TypeVar("Settings", bound=Section)
+
+app = typer.Typer(
+    name="repoloom",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Repositories in, code models out: a curated corpus, a tokenizer, a model, its scores and a server.",
+)
+
+RecipeFile = Annotated[Path, typer.Argument(help="A recipe (TOML), such as recipes/laptop.toml.", metavar="RECIPE")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", help="Change one key: pretrain.minutes=20.", metavar="KEY=VALUE")
+]
+Out = Annotated[Path, typer.Option("--out", help="The folder to write; an interrupted run in it is resumed.")]
+RunFolder = Annotated[Path | None, typer.Option("--out", help="The run's folder. Default: runs/NAME of the recipe.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
+ModelFolder = Annotated[Path, typer.Argument(help="A model's folder, such as runs/laptop/model.", metavar="MODEL")]
+Seed = Annotated[int, typer.Option(help="What is random is keyed by it.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"repoloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(recipe: RecipeFile, changes: Changes = None, out: RunFolder = None, as_json: Json = False) -> None:
+    """The whole street, from repositories to a model and its report.
+
+    Stages whose inputs have not changed are skipped; a killed run goes on where it stopped.
+
+        repoloom run recipes/laptop.toml
+        repoloom run recipes/laptop.toml --set 'collect.sources=["dir:/home/me/project"]' --out runs/mine
+    """
+    from repoloom.run import run as walk
+
+    read = load_recipe(recipe, changes or ())
+    done = walk(read, out or _runs(read))
+    if as_json:
+        _print_json({"report": str(done.report), "model": str(done.model), "model_instruct": str(done.instruct)})
+    else:
+        print(f"report    {done.report}\nmodel     {done.model}\ninstruct  {done.instruct}")
+
+
+@app.command()
+def collect(
+    sources: Annotated[list[str], typer.Argument(help="installed: | installed:NAME,... | dir:PATH | git+file:PATH")],
+    out: Out,
+    seed: Seed = 0,
+    megabytes: Annotated[float | None, typer.Option(help="At most this much in all, repositories by seed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Sources to shards: one row a file, nothing executed.
+
+    repoloom collect dir:/home/me/project git+file:/srv/git/other.git --out shards
+    """
+    from repoloom.collect import collect as work
+    from repoloom.recipe import Collect
+
+    manifest = work(out, Collect(sources=tuple(sources), megabytes=megabytes), seed)
+    _print_counts(manifest["counts"], as_json)
+
+
+@app.command()
+def curate(
+    shards: Annotated[Path, typer.Argument(help="The folder that `collect` wrote.")],
+    out: Out,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe whose [curate] table holds.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Filter, deduplicate, screen, decontaminate and order: shards to training documents, with a ledger.
+
+    repoloom curate shards --out corpus
+    """
+    from repoloom.curate import curate as work
+
+    read = load_recipe(recipe) if recipe else None
+    manifest = work(shards, out, read.curate if read else Curate(), read.seed if read else 0)
+    _print_counts(manifest["counts"], as_json)
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(help="A run's or a curate stage's folder.", metavar="DIR")],
+    target: Annotated[str, typer.Argument(help="A repository, or a file in it.", metavar="REPO[/PATH]")],
+    as_json: Json = False,
+) -> None:
+    """Why a file or repository was kept or dropped, with measures; its place in the order.
+
+    repoloom explain runs/laptop sympy/sympy/core/add.py
+    """
+    from repoloom.curate import explain as answers
+
+    answer = answers.explain(folder, target)
+    if as_json:
+        _print_json(answer)
+    else:
+        print(answers.render(answer).rstrip("\n"))
+
+
+@app.command()
+def order(
+    folder: Annotated[Path, typer.Argument(help="A folder that holds one repository.", metavar="DIR")],
+    as_json: Json = False,
+) -> None:
+    """The files of a repository in dependency order, and the edges found.
+
+    repoloom order ~/project
+    repoloom order ~/project --json | jq '.edges[]'
+    """
+    from repoloom.curate.order import order_folder
+
+    found = order_folder(folder)
+    if as_json:
+        _print_json({"files": found.files, "edges": [list(edge) for edge in found.edges]})
+    else:
+        uses: dict[str, int] = {}
+        for user, _ in found.edges:
+            uses[user] = uses.get(user, 0) + 1
+        for path in found.files:
+            print(f"{uses.get(path, 0):>5}  {json.dumps(path)[1:-1]}")
+        print(f"{len(found.files)} files, {len(found.edges)} edges; the number before a file: files it uses")
+
+
+@app.command()
+def tokenizer(
+    documents: Annotated[Path, typer.Argument(help="The folder that `curate` wrote.")],
+    out: Out,
+    vocab_size: Annotated[int, typer.Option(help="Entries learnt, without the special tokens.")] = 32_000,
+    seed: Seed = 0,
+) -> None:
+    """Train a byte-level BPE tokenizer on documents.
+
+    repoloom tokenizer corpus --vocab-size 16000 --out tokenizer
+    """
+    from repoloom.tokens.tokenizer import train
+
+    manifest = train(documents, out, _checked(TokenizerSettings, vocabulary=vocab_size), seed)
+    _print_counts(manifest["counts"], as_json=True)
+
+
+@app.command()
+def pack(
+    documents: Annotated[Path, typer.Argument(help="The folder that `curate` wrote.")],
+    tokenizer: Annotated[Path, typer.Option(help="A tokenizer's folder.")],
+    out: Out,
+) -> None:
+    """Encode documents into a Megatron-Core indexed dataset (.bin/.idx).
+
+    repoloom pack corpus --tokenizer tokenizer --out tokens
+    """
+    from repoloom.tokens.pack import pack as work
+
+    _print_counts(work(documents, tokenizer, out)["counts"], as_json=True)
+
+
+@app.command()
+def pretrain(
+    recipe: RecipeFile,
+    changes: Changes = None,
+    out: RunFolder = None,
+    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run (the default), or start anew.")] = True,
+) -> None:
+    """Train a model on the packed tokens of a run.
+
+    repoloom pretrain recipes/laptop.toml --set pretrain.minutes=60
+    """
+    from repoloom.train.pretrain import pretrain as work
+
+    read, folder = _run_of(recipe, changes, out)
+    if not resume:
+        forget(folder / "pretrain")
+    work(folder / "pack", folder / "tokenizer", folder / "pretrain", read)
+    print(f"model  {folder / 'pretrain' / 'model'}")
+
+
+@app.command()
+def tune(recipe: RecipeFile, changes: Changes = None, out: RunFolder = None) -> None:
+    """Tune a run's model on instruction pairs taken from its own corpus.
+
+    repoloom tune recipes/laptop.toml
+    """
+    from repoloom.train.tune import tune as work
+
+    read, folder = _run_of(recipe, changes, out)
+    work(folder / "pretrain" / "model", folder / "curate", folder / "tune", read)
+    print(f"model  {folder / 'tune' / 'model'}")
+
+
+@app.command()
+def evaluate(
+    model: ModelFolder,
+    out: Out,
+    benchmark: Annotated[list[str] | None, typer.Option(help="humaneval. Give it once for each.")] = None,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", help="A run's folder: measure on its held-out repositories too.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure a model: bits per byte, infilling, benchmarks in the sandbox.
+
+    repoloom evaluate runs/laptop/model --benchmark humaneval --out scores
+    """
+    from repoloom.evaluate import evaluate as work
+
+    manifest = work(
+        model,
+        out,
+        _checked(Evaluate, benchmarks=tuple(benchmark or ("humaneval",))),
+        seed,
+        pack=run_folder / "pack" if run_folder else None,
+        curated=run_folder / "curate" if run_folder else None,
+        instruct=None,
+    )
+    _print_counts(manifest["counts"], as_json)
+
+
+@app.command()
+def tasks(
+    benchmark: Annotated[str, typer.Argument(help="humaneval or mbpp.")],
+    data: Annotated[Path | None, typer.Option(help="A JSON Lines file of the same form instead.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The tasks of a benchmark: task_id, prompt, suffix, reference.
+
+    repoloom tasks humaneval --json > tasks.jsonl
+    """
+    from repoloom.tasks import load
+
+    for task in load(benchmark, data):
+        if as_json:
+            row = {"task_id": task.task_id, "prompt": task.prompt, "suffix": task.suffix, "reference": task.reference}
+            print(json.dumps(row, ensure_ascii=False))
+        else:
+            print(f"== {task.task_id}\n{task.prompt}")
+
+
+@app.command()
+def score(
+    benchmark: Annotated[str, typer.Argument(help="humaneval or mbpp.")],
+    samples: Annotated[Path, typer.Argument(help="JSON Lines: task_id, completion.", metavar="SAMPLES.jsonl")],
+    data: Annotated[Path | None, typer.Option(help="The benchmark's tasks from this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a row a sample here, in the same order.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge samples made elsewhere, in the sandbox.
+
+    repoloom score humaneval samples.jsonl --out verdicts.jsonl
+    """
+    from repoloom.evaluate.score import score as work
+
+    summary = work(benchmark, samples, data, out).summary
+    if as_json:
+        _print_json(summary)
+    else:
+        for name, value in summary.items():
+            print(f"{name:<10} {value:.4f}" if isinstance(value, float) else f"{name:<10} {value}")
+
+
+@app.command()
+def complete(
+    model: ModelFolder,
+    place: Annotated[str, typer.Argument(help="The cursor, counted from 1.", metavar="FILE:LINE:COLUMN")],
+    repo: Annotated[Path | None, typer.Option(help="The repository's root.")] = None,
+) -> None:
+    """Fill in at a place of a file.
+
+    repoloom complete runs/laptop/model src/app.py:42:9
+    """
+    file, line, column = [*place.rsplit(":", 2), "", ""][:3]
+    if not (line.isdecimal() and column.isdecimal()):
+        raise UsageError(f"{place}: expected FILE:LINE:COLUMN, such as src/app.py:42:9")
+    from repoloom.generate import Generator
+    from repoloom.serve.complete import complete_at
+
+    print(complete_at(Generator.load(model), Path(file), int(line), int(column), repo))
+
+
+@app.command()
+def chat(
+    model: ModelFolder,
+    max_tokens: Annotated[int, typer.Option(min=1, help="At most so many tokens an answer.")] = 256,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
+) -> None:
+    """Talk to an instruct model, a line at a time; end with Ctrl-D.
+
+    repoloom chat runs/laptop/model-instruct
+    echo 'Write a function that adds two numbers.' | repoloom chat runs/laptop/model-instruct
+    """
+    from repoloom.generate import Generator
+    from repoloom.serve.chat import converse
+
+    converse(Generator.load(model), sys.stdin, max_tokens=max_tokens, temperature=temperature)
+
+
+@app.command()
+def serve(
+    model: ModelFolder,
+    repo: Annotated[Path | None, typer.Option(help="The repository that is edited.")] = None,
+    host: Annotated[str, typer.Option(help="0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> None:
+    """Answer OpenAI's /v1/completions (with suffix) and /v1/chat/completions.
+
+    repoloom serve runs/laptop/model --port 8000
+    """
+    from repoloom.serve.app import serve as work
+
+    work(model, repo, host, port)
+
+
+@app.command()
+def export(
+    model: ModelFolder,
+    to: Annotated[str, typer.Option(help="huggingface (a folder) or gguf (a file for llama.cpp).")],
+    out: Annotated[Path, typer.Option(help="Where to write.")],
+) -> None:
+    """Write a model as another program wants it.
+
+    repoloom export runs/laptop/model --to gguf --out model.gguf
+    """
+    from repoloom.model.export import export as work
+
+    work(model, to, out)
+    print(out)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")]) -> None:
+    """The run as one HTML page.
+
+    repoloom report runs/laptop
+    """
+    from repoloom.report import report as work
+
+    print(work(folder))
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 the work failed, 2 bad arguments or recipe."""
+    try:
+        app()
+    except UserError as error:
+        print(f"repoloom: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = {"torch": "train", "safetensors": "train", "gguf": "train", "fastapi": "serve", "uvicorn": "serve"}
+        needed = extra.get((error.name or "").partition(".")[0])
+        if needed is None:
+            raise
+        print(f"repoloom: this command needs {error.name}: pip install 'repoloom[{needed}]'", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _runs(recipe: Recipe) -> Path:
+    return Path("runs") / recipe.name
+
+
+def _run_of(recipe: Path, changes: list[str] | None, out: Path | None) -> tuple[Recipe, Path]:
+    read = load_recipe(recipe, changes or ())
+    return read, out or _runs(read)
+
+
+def _checked(kind: type[Settings], **values: object) -> Settings:
+    """Settings from the command line, with the recipe's own messages for what is wrong."""
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0] if first['loc'] else kind.__name__}: {first['msg']}") from None
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def _print_counts(counts: dict[str, Any], as_json: bool) -> None:
+    """A stage's counts: as JSON, or totals, drops by rule and languages as tables."""
+    if as_json or "in" not in counts:
+        _print_json(counts)
+        return
+    console = Console(highlight=False)
+    totals = Table("", "repositories", "files", "MB", box=None, header_style="bold")
+    for name in ("in", "kept", "heldout"):
+        if name in counts:
+            totals.add_row(name, *_row(counts[name]))
+    console.print(totals)
+    for title, key in (("dropped by", "dropped"), ("language", "languages")):
+        table = Table(title, "files", "MB", box=None, header_style="bold")
+        for name, of in sorted(counts[key].items(), key=lambda item: -_bytes(item[1])):
+            files = of.get("kept_files", of.get("files", 0))
+            table.add_row(name, f"{files:,}", f"{_bytes(of) / 1e6:.2f}")
+        console.print(table)
+
+
+def _row(of: dict[str, int]) -> tuple[str, str, str]:
+    return f"{of['repositories']:,}", f"{of['files']:,}", f"{of['bytes'] / 1e6:.2f}"
+
+
+def _bytes(of: dict[str, int]) -> int:
+    return of.get("kept_bytes", of.get("bytes", 0))

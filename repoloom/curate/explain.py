@@ -1,0 +1,268 @@
+"""Why a file or repository was kept or dropped, with measures, and where it stands in its document.
+
+The ledger and the documents say what happened; the rules' measures are taken again from the shards where these still
+stand, and the edges from the documents. Nothing is remembered besides.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from repoloom import ledger, recipe, stage
+from repoloom.curate import imports, rules, screen
+from repoloom.curate.decontaminate import benchmarks
+from repoloom.errors import UserError
+
+Answer = dict[str, Any]
+
+
+def explain(folder: Path, target: str) -> Answer:
+    """What became of `target` (`REPO` or `REPO/PATH`) in a run's folder or a curate stage's.
+
+    Raises UserError for a folder without a curate stage, and for an unknown target, with names near to it.
+    """
+    run = _open(folder)
+    repo, path = _resolve(run, target.strip("/"))
+    return _file(run, repo, path) if path else _repository(run, repo)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    curate: Path
+    manifest: stage.Manifest
+    collect: Path | None
+    settings: recipe.Curate
+    ledger: pa.Table
+    repositories: frozenset[str]
+
+
+def _open(folder: Path) -> _Run:
+    curate = folder / "curate" if (folder / "curate" / stage.MANIFEST).exists() else folder
+    manifest = stage.read_manifest(curate)
+    if manifest.get("stage") != "curate":
+        raise UserError(f"{folder} holds no curate stage: give a run's folder, or the --out of `repoloom curate`")
+    settings = recipe.Curate.model_validate({k: v for k, v in manifest["settings"].items() if k != "seed"})
+    collect = _collect(curate)
+    tables = [ledger.read(part) for part in (collect, curate) if part is not None]
+    drops = pa.concat_tables(tables)
+    names = {row["repo"] for row in manifest["counts"]["repositories"]} | set(drops.column("repo").unique().to_pylist())
+    return _Run(curate, manifest, collect, settings, drops, frozenset(names))
+
+
+def _collect(curate: Path) -> Path | None:
+    """The collect stage's folder: beside this one, or where it stood when the stage was made."""
+    places = [curate.parent / "collect"]
+    note = curate / ".source"
+    if note.exists():
+        places.append(Path(note.read_text("utf-8")))
+    return next((place for place in places if (place / stage.MANIFEST).exists()), None)
+
+
+def _resolve(run: _Run, target: str) -> tuple[str, str]:
+    """Split a target into repository and path; a repository's own name may hold slashes, the longest that fits wins."""
+    parts = target.split("/")
+    for end in range(len(parts), 0, -1):
+        repo = "/".join(parts[:end])
+        if repo in run.repositories:
+            path = "/".join(parts[end:])
+            if path:
+                _check_path(run, repo, path)
+            return repo, path
+    raise UserError(f"no repository named {target!r} in {run.curate}{_near(target, run.repositories)}")
+
+
+def _check_path(run: _Run, repo: str, path: str) -> None:
+    paths = {row["path"] for row in _drops(run, repo)}
+    for _, document in _documents(run, repo, ["files"]):
+        paths |= {file["path"] for file in document["files"]}
+    if path not in paths:
+        raise UserError(f"{repo} has no file {path!r}{_near(path, paths)}")
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    every = sorted(names)
+    tail = name.rpartition("/")[2]
+    near = [other for other in every if tail and other.rpartition("/")[2] == tail][:3]
+    near = near or difflib.get_close_matches(name, every[:20_000], 3, 0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _drops(run: _Run, repo: str, path: str | None = None) -> list[Answer]:
+    rows = run.ledger.filter(pc.equal(run.ledger.column("repo"), repo))
+    if path is not None:
+        rows = rows.filter(pc.equal(rows.column("path"), path))
+    answer: list[Answer] = rows.to_pylist()
+    return answer
+
+
+def _documents(run: _Run, repo: str, columns: list[str]) -> Iterator[tuple[str, Answer]]:
+    """The repository's documents in order, each with its kind (`documents` or `heldout`)."""
+    for kind in ("documents", "heldout"):
+        for part in sorted((run.curate / kind).glob("part-*.parquet")):
+            for document in pq.read_table(part, columns=columns, filters=[("repo", "=", repo)]).to_pylist():
+                yield kind, document
+
+
+def _repository(run: _Run, repo: str) -> Answer:
+    dropped: dict[str, dict[str, Any]] = {}
+    for row in _drops(run, repo):
+        rule = dropped.setdefault(f"{row['stage']}: {row['rule']}", {"files": 0, "bytes": 0, "kept_as": row["kept_as"]})
+        rule["files"] += 1
+        rule["bytes"] += row["bytes"]
+        rule["kept_as"] = rule["kept_as"] if rule["kept_as"] == row["kept_as"] else None
+    found = [
+        (kind, {"id": document["document_id"], "files": len(document["files"]), "language": document["language"]})
+        for kind, document in _documents(run, repo, ["document_id", "files", "language"])
+    ]
+    counts = next((row for row in run.manifest["counts"]["repositories"] if row["repo"] == repo), None)
+    return {
+        "kind": "repository",
+        "repo": repo,
+        "status": _status(kind for kind, _ in found),
+        "files": counts["files"] if counts else 0,
+        "bytes": counts["bytes"] if counts else 0,
+        "documents": [document for _, document in found],
+        "dropped": dict(sorted(dropped.items())),
+    }
+
+
+def _status(kinds: Iterable[str]) -> str:
+    return {"documents": "kept", "heldout": "held out"}.get(next(iter(kinds), ""), "dropped")
+
+
+def _file(run: _Run, repo: str, path: str) -> Answer:
+    answer: Answer = {"kind": "file", "repo": repo, "path": path, "status": "dropped", "drops": []}
+    documents = list(_documents(run, repo, ["document_id", "files", "text"]))
+    for number, (kind, document) in enumerate(documents):
+        names = [file["path"] for file in document["files"]]
+        if path in names:
+            answer |= {
+                "status": _status([kind]),
+                "document": document["document_id"],
+                "document_of": [number + 1, len(documents)],
+                "position": [names.index(path) + 1, len(names)],
+                **_neighbours([document for _, document in documents], path),
+            }
+            break
+    answer["drops"] = [
+        {**row, "words": _words(row)} for row in _drops(run, repo, path) if answer["status"] == "dropped"
+    ]
+    found = _content(run, repo, path)
+    if found:
+        language, text = found
+        answer["language"] = language
+        answer["measures"] = [
+            {
+                "rule": measured.rule.name,
+                "value": round(measured.value, 4),
+                "at_least": measured.rule.at_least,
+                "at_most": measured.rule.at_most,
+                "passes": measured.threshold is None,
+            }
+            for measured in rules.measure(rules.rules(run.settings.rules), language, text)
+        ]
+        answer["detail"] = _detail(run, answer["drops"], language, path, text)
+    return answer
+
+
+def _neighbours(documents: list[Answer], path: str) -> Answer:
+    """What the file uses directly, and what uses it, among the kept files of its repository."""
+    files = [
+        imports.File(file["path"], file["language"], document["text"][file["start"] : file["end"]])
+        for document in documents
+        for file in document["files"]
+    ]
+    edges = [(files[user].path, files[used].path) for user, used in imports.edges(files)]
+    return {
+        "uses": sorted({used for user, used in edges if user == path}),
+        "used_by": sorted({user for user, used in edges if used == path}),
+    }
+
+
+def _content(run: _Run, repo: str, path: str) -> tuple[str, str] | None:
+    if run.collect is None:
+        return None
+    for part in sorted((run.collect / "shards").glob("part-*.parquet")):
+        filters = [("repo", "=", repo), ("path", "=", path)]
+        for row in pq.read_table(part, columns=["language", "content"], filters=filters).to_pylist():
+            return row["language"] or "", row["content"] or ""
+    return None
+
+
+def _detail(run: _Run, drops: list[Answer], language: str, path: str, text: str) -> str:
+    """What the ledger's numbers cannot say: which words are a benchmark's, where the syntax fails."""
+    rule = drops[-1]["rule"] if drops else ""
+    if rule == "syntax":
+        return (screen.python_error(text) or "") if language == "python" else "tokens that the grammar cannot place"
+    if rule.startswith("contamination-"):
+        name = rule.removeprefix("contamination-")
+        (benchmark,) = benchmarks((name,), run.settings.contamination_ngram)
+        return "; ".join(f'"{shared}"' for shared in benchmark.examples(text))
+    return ""
+
+
+_SAME = {
+    "duplicate-repository": "its repository is a near-duplicate of {}, which stays",
+    "heldout-repository": "its repository is a near-duplicate of {}, which is held out",
+    "heldout-file": "it copies {}, which is held out",
+}
+
+
+def _words(row: Answer) -> str:
+    measure, threshold, rule = row["measure"], row["threshold"], row["rule"]
+    words = f"dropped by {rule} in {row['stage']}"
+    if measure is None or threshold is None:
+        return words
+    if rule in _SAME:
+        return f"{words}: similarity {_number(measure)} of {_number(threshold)}, {_SAME[rule].format(row['kept_as'])}"
+    return f"{words}: {_number(measure)} {'>' if measure > threshold else '<'} {_number(threshold)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def render(answer: Answer) -> str:
+    """The answer as lines for a terminal."""
+    if answer["kind"] == "repository":
+        return "\n".join(_render_repository(answer))
+    return "\n".join(_render_file(answer))
+
+
+def _render_repository(answer: Answer) -> Iterator[str]:
+    yield f"{answer['repo']}: {answer['status']}, {answer['files']:,} files, {answer['bytes']:,} bytes"
+    for document in answer["documents"][:20]:
+        yield f"  document {document['id']}: {document['files']:,} files, mostly {document['language']}"
+    if len(answer["documents"]) > 20:
+        yield f"  and {len(answer['documents']) - 20:,} more documents"
+    for rule, row in answer["dropped"].items():
+        as_what = f" (as {row['kept_as']})" if row["kept_as"] else ""
+        yield f"  dropped by {rule}: {row['files']:,} files, {row['bytes']:,} bytes{as_what}"
+
+
+def _render_file(answer: Answer) -> Iterator[str]:
+    yield f"{answer['repo']}/{answer['path']}: {answer['status']}"
+    for row in answer["drops"]:
+        yield f"  {row['words']}"
+    if answer.get("detail"):
+        yield f"    {answer['detail']}"
+    if "document" in answer:
+        (place, size), (number, count) = answer["position"], answer["document_of"]
+        yield f"  file {place:,} of {size:,} in document {answer['document']} ({number:,} of {count:,})"
+        for title, names in (("uses", answer["uses"]), ("used by", answer["used_by"])):
+            more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+            yield f"  {title}: {', '.join(names[:10]) or 'nothing here'}{more}"
+    for measured in answer.get("measures", []):
+        bounds = " and ".join(
+            f"{word} {_number(measured[key])}"
+            for key, word in (("at_least", "at least"), ("at_most", "at most"))
+            if measured[key] is not None
+        )
+        verdict = "passes" if measured["passes"] else "fails"
+        yield f"  {verdict} {measured['rule']}: {_number(measured['value'])} ({bounds})"

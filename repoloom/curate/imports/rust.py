@@ -1,0 +1,151 @@
+"""Rust: `mod` trees, `use` and inline paths through `crate::`, `self::`, `super::`, modules and workspace crates.
+
+`mod x;` is an edge from the declaring file to the module's file; a path is an edge to the file of the deepest module
+it names. Crates are found from their root files; see crates.py.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from repoloom.curate.imports.crates import Crates
+from repoloom.curate.imports.file import File
+from repoloom.curate.imports.paths import folder, join
+
+_TOKEN = re.compile(
+    r"""
+      //[^\n]*+
+    | /\*[^*/]*+(?:(?:\*(?!/)|/(?!\*)|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))[^*/]*+)*+(?:\*/|\Z)
+    | r(?P<mark>\#{0,8}+)"(?:.*?)(?:"(?P=mark)|\Z)
+    | "[^"\\]*+(?:\\.?+[^"\\]*+)*+(?:"|\Z)
+    | '(?:[^'\\\n]|\\[^\n]{1,10}?)'
+    | \#!?\[(?P<attribute>(?:[^\]"\n]|"[^"\n]*+"){0,300}+)
+    | (?P<brace>[{}])
+    | \binclude(?:_str|_bytes)?+!\s*+[(\[{]\s*+"(?P<include>[^"\n]{1,300}+)"
+    | \bmod\s++(?:r\#)?+(?P<module>\w++)\s*+(?P<opens>[;{])
+    | \buse\s++(?P<use>[\w\s:{},*\#]*+(?:(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))[\w\s:{},*\#]*+)*+);?+
+    | (?<![\w:.'])(?P<path>(?:::)?+[a-z_]\w*+(?:::[A-Za-z_]\w*+)++)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT = re.compile(r"//[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)")
+_PATH = re.compile(r'\bpath\s*+=\s*+"([^"\n]++)"')
+_TREE = re.compile(r"::|[{},*]|(?:r#)?\w+")
+_MOST_NESTED = 32
+_MOST_PATHS = 20_000
+
+Segments = tuple[str, ...]
+
+
+class Module(NamedTuple):
+    """`mod name;`: the inline modules around it and the paths that attributes give for it."""
+
+    inside: Segments
+    name: str
+    attributes: tuple[str, ...]
+
+
+class Source(NamedTuple):
+    """What a Rust file declares and names. Each path comes with the inline modules around it."""
+
+    modules: list[Module]
+    inline: set[Segments]
+    uses: dict[tuple[Segments, Segments], None]
+    paths: dict[tuple[Segments, Segments], None]
+    includes: list[str]
+
+
+def extract(text: str) -> Source:
+    """Scan one Rust file, outside of comments, strings and characters."""
+    source = Source([], set(), {}, {}, [])
+    depth = 0
+    around: list[tuple[int, str]] = []
+    inside: Segments = ()
+    attributes: list[str] = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind == "brace":
+            depth += 1 if match["brace"] == "{" else -1
+            if around and depth < around[-1][0]:
+                around.pop()
+                inside = tuple(name for _, name in around)
+        elif kind == "path":
+            source.paths[inside, tuple(match["path"].split("::"))] = None
+        elif kind == "use":
+            for segments in use_tree(_COMMENT.sub(" ", match["use"])):
+                source.uses[inside, segments] = None
+        elif kind == "attribute":
+            attributes += _PATH.findall(match["attribute"])
+        elif kind == "include":
+            source.includes.append(match["include"])
+            depth += "{" in match[0]
+        elif kind == "opens":
+            if match["opens"] == ";":
+                source.modules.append(Module(inside, match["module"], tuple(attributes)))
+            else:
+                depth += 1
+                if len(around) < _MOST_NESTED:
+                    around.append((depth, match["module"]))
+                    inside = (*inside, match["module"])
+                    source.inline.add(inside)
+            attributes = []
+    return source
+
+
+def use_tree(text: str) -> Iterator[Segments]:
+    """The paths of a use tree: `a::{b, c::*}` gives a::b and a::c. Text after `as` is left out."""
+    prefix: list[str] = []
+    starts: list[int] = []
+    skip = False
+    fresh = False  # whether the prefix ends in a segment not yet given out
+    for count, match in enumerate(_TREE.finditer(text)):
+        word = match[0]
+        if count > _MOST_PATHS or len(prefix) > 64 or len(starts) > _MOST_NESTED:
+            return
+        if word in ",}":
+            if fresh:
+                yield tuple(prefix)
+            fresh, skip = False, False
+            if word == "}" and starts:
+                starts.pop()
+            del prefix[starts[-1] if starts else 0 :]
+        elif word == "{":
+            starts.append(len(prefix))
+            fresh = False
+        elif word == "as":
+            skip = True
+        elif word == "::":
+            if not prefix:
+                prefix.append("")
+        elif not skip:
+            if word not in ("*", "self") or not prefix:
+                prefix.append(word.removeprefix("r#"))
+            fresh = True
+    if fresh:
+        yield tuple(prefix)
+
+
+def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The edges of the Rust files."""
+    paths = {files[n].path: n for n in among}
+    sources = {n: extract(files[n].text) for n in among if files[n].language == "rust"}
+    manifests = {files[n].path: files[n].text for n in among if files[n].path.rpartition("/")[2] == "Cargo.toml"}
+    crates = Crates(
+        {files[n].path: n for n in sources},
+        {n: [(m.inside, m.name, m.attributes) for m in source.modules] for n, source in sources.items()},
+        {n: source.inline for n, source in sources.items()},
+        manifests,
+    )
+    for n, source in sources.items():
+        for used in crates.declared.get(n, ()):
+            yield n, used
+        for name in source.includes:
+            if (included := paths.get(join(folder(files[n].path), name) or "")) is not None:
+                yield n, included
+        for (inside, segments), anywhere in [
+            *((use, True) for use in source.uses),
+            *((path, False) for path in source.paths),
+        ]:
+            found = crates.resolve(n, inside, segments, anywhere)
+            if found is not None:
+                yield n, found

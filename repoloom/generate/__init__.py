@@ -1,0 +1,6 @@
+"""From prompts to text: sampling with a KV cache, in batches or as a stream."""
+
+from repoloom.generate.generator import Completion, Generator
+from repoloom.generate.sampling import Sampling
+
+__all__ = ["Completion", "Generator", "Sampling"]

@@ -1,0 +1,221 @@
+"""The recipe: one typed TOML file that says everything about a run. Its defaults are DeepSeek Coder's published values.
+
+[P] is arXiv 2401.14196 v2, [R] the DeepSeek-Coder repository, [L] arXiv 2401.02954 (the sister project's habits), [B]
+BigCode's papers and code. Where none of them says anything, the comment says why the value was chosen.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from repoloom.errors import UsageError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of the recipe: no unknown key, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Collect(Section):
+    """Where the repositories come from and how much of them is taken."""
+
+    sources: tuple[str, ...] = ()
+    """`installed:` (this environment's distributions), `installed:NAME,NAME`, `dir:PATH`, `git+file:PATH`."""
+    megabytes: Annotated[float, Field(gt=0)] | None = None
+    """At most this much source in all, whole repositories chosen by seed."""
+    megabytes_per_repository: Annotated[float, Field(gt=0)] | None = None
+    """At most this much of one repository, whole folders chosen by seed."""
+    file_megabytes: Annotated[float, Field(gt=0)] = 10
+    """Larger files are not read (The Stack v2's intake) [B]."""
+    shard_megabytes: Annotated[float, Field(gt=0)] = 64
+
+
+class Rules(Section):
+    """The filter rules of [P 2.1], with their thresholds."""
+
+    average_line: float = 100
+    longest_line: float = 1000
+    alphabetic: Share = 0.25
+    html_visible_share: Share = 0.20
+    html_visible: int = 100
+    data_characters: tuple[int, int] = (50, 5000)
+
+
+class Curate(Section):
+    """Filters, order, near-deduplication, screens, decontamination."""
+
+    rules: Rules = Rules()
+    heldout: Share = 0.0
+    """Share of the repositories (by bytes) set aside before anything else, whole, by seed."""
+    duplicate_similarity: Share = 0.7
+    """Jaccard similarity from which two texts are near-duplicates [B]."""
+    duplicate_ngram: Positive = 5
+    duplicate_permutations: Positive = 256
+    decontaminate: tuple[Literal["humaneval", "mbpp"], ...] = ("humaneval", "mbpp")
+    contamination_ngram: Positive = 10
+    document_megabytes: Annotated[float, Field(gt=0)] = 4
+    shard_megabytes: Annotated[float, Field(gt=0)] = 64
+
+
+class TokenizerSettings(Section):
+    """Byte-level BPE [P 3.2]."""
+
+    vocabulary: Annotated[int, Field(ge=300, le=65_536)] = 32_000
+    """Entries learnt, the 256 bytes among them, without the special tokens; ids fit uint16 up to 65,536."""
+    sample_megabytes: Annotated[float, Field(gt=0)] = 200
+
+
+class Fim(Section):
+    """Fill-in-the-middle [P 3.1.2]."""
+
+    rate: Share = 0.5
+    mode: Literal["psm"] = "psm"
+
+
+class Model(Section):
+    """A decoder-only transformer [P Table 2, 1.3B; L for norm and initialisation]."""
+
+    hidden: Positive = 2048
+    mlp: Positive = 5504
+    layers: Positive = 24
+    heads: Positive = 16
+    kv_heads: Positive = 16
+    context: Positive = 4096
+    rope_base: float = 10_000
+    norm_epsilon: float = 1e-6
+    init_std: float = 0.006
+    tied: bool = False
+
+    @model_validator(mode="after")
+    def _shapes(self) -> "Model":
+        if self.hidden % self.heads or (self.hidden // self.heads) % 2:
+            raise ValueError("hidden must be heads times an even head width")
+        if self.heads % self.kv_heads:
+            raise ValueError("heads must be a multiple of kv_heads")
+        return self
+
+
+class Pretrain(Section):
+    """AdamW and the three-step schedule [P 3.4, L]."""
+
+    steps: Positive | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Instead of steps: as many as fit these minutes here, measured and written down before the first."""
+    batch: Positive = 1024
+    """Sequences of `model.context` tokens a step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 5.3e-4
+    warmup: Annotated[int, Field(ge=0)] = 2000
+    schedule: Literal["three-step", "cosine", "linear"] = "three-step"
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the device computes in it, float32 elsewhere."""
+    compile: Literal["auto", "yes", "no"] = "auto"
+    """auto: where a C++ compiler is found (or on a GPU) and the run is long enough to earn it back."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 10
+    validate_every: Positive = 500
+
+    @model_validator(mode="after")
+    def _length(self) -> "Pretrain":
+        if self.steps is not None and self.minutes is not None:
+            raise ValueError("give steps or minutes, not both")
+        return self
+
+
+class Tune(Section):
+    """Instruction tuning [P 3.7]: cosine, 100 warm-up steps, 1e-5; 500 steps where the recipe gives no minutes."""
+
+    steps: Positive | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    batch: Positive = 1024
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    warmup: Annotated[int, Field(ge=0)] = 100
+    pairs: Positive = 20_000
+    """At most this many pairs taken from the corpus, by seed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _length(cls, table: dict[str, Any]) -> dict[str, Any]:
+        if table.get("steps") is not None and table.get("minutes") is not None:
+            raise ValueError("give steps or minutes, not both")
+        return table if table.get("steps") or table.get("minutes") else {**table, "steps": 500}
+
+
+class Evaluate(Section):
+    """What is measured on the held-out repositories and which benchmarks run."""
+
+    benchmarks: tuple[Literal["humaneval"], ...] = ("humaneval",)
+    heldout_tokens: Positive = 500_000
+    infilling_tasks: Annotated[int, Field(ge=0)] = 200
+    new_tokens: Positive = 500
+    """At most so many generated for a HumanEval task [R]."""
+    samples: Annotated[int, Field(ge=0)] = 6
+    """Texts the model writes for the report."""
+
+
+class Recipe(Section):
+    """A whole run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: int = 0
+    collect: Collect = Collect()
+    curate: Curate = Curate()
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    fim: Fim = Fim()
+    model: Model = Model()
+    pretrain: Pretrain = Pretrain()
+    tune: Tune = Tune()
+    evaluate: Evaluate = Evaluate()
+
+
+def load(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, apply `KEY=VALUE` changes (`pretrain.steps=100`; a value is TOML, or else a plain word).
+
+    Raises UsageError naming the file and the key.
+    """
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    for change in changes:
+        _apply(tables, change)
+    return parse(tables, str(path))
+
+
+def parse(tables: dict[str, Any], origin: str = "recipe") -> Recipe:
+    """Validate a recipe's tables. Raises UsageError that names the key."""
+    try:
+        return Recipe.model_validate(tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "recipe"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        known = "no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{origin}: {key}: {known}{more}") from None
+
+
+def _apply(tables: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {change}: expected KEY=VALUE, such as pretrain.steps=100")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables_above, last = key.strip().split(".")
+    for name in tables_above:
+        tables = tables.setdefault(name, {})
+        if not isinstance(tables, dict):
+            raise UsageError(f"--set {change}: {name} is not a table of the recipe")
+    tables[last] = value

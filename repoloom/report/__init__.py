@@ -1,0 +1,88 @@
+"""The run as one HTML page: self-contained, without JavaScript, made from the manifests and metrics that stand.
+
+Whatever a run lacks (a stage that has not finished, a benchmark that was not run) is said in one line in its place: the
+page renders at any point of a run.
+"""
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from repoloom.report import about, corpus, learning, preview, results
+from repoloom.report.inputs import AbsentError, Run
+from repoloom.report.page import Block, Section
+from repoloom.report.svg import visible
+from repoloom.stage import atomic_write, build, digest_file
+
+_HERE = Path(__file__).parent
+_Maker = Callable[[Run], Block | Sequence[Block]]
+
+_SECTIONS: tuple[tuple[str, str, tuple[_Maker, ...]], ...] = (
+    ("flow", "What came in, what stayed", (corpus.collection, corpus.flow)),
+    ("languages", "Languages", (corpus.languages,)),
+    ("sizes", "Repositories and documents", (corpus.repositories, corpus.documents)),
+    ("order", "The order of a repository", (corpus.example,)),
+    ("tokens", "Tokens", (learning.tokens,)),
+    ("training", "Training", (lambda run: learning.loss(run, "pretrain"), learning.learning_rate)),
+    ("tuning", "Instruction tuning", (lambda run: learning.loss(run, "tune"),)),
+    ("scores", "Scores", (results.bits_per_byte, results.infilling, results.humaneval)),
+    ("samples", "What it writes", (results.samples,)),
+    ("cost", "Time and memory", (about.cost,)),
+    ("recipe", "The recipe", (about.settings,)),
+    ("use", "Use the model", (about.use,)),
+)
+
+
+def report(run: Path) -> Path:
+    """Write `run/report/index.html` and `preview.svg` (a card for a README) and return the page's path.
+
+    Raises UserError where `run` holds no finished stage.
+    """
+    found = Run(run)
+    files = {file.name: digest_file(file) for file in [*sorted(_HERE.glob("*.css")), _HERE / "page.html.jinja"]}
+    inputs = {"name": run.resolve().name, "files": found.digests(), "page": files}
+    with build(run / "report", "report", inputs=inputs, settings={}, code=["report"], libraries=["jinja2"]) as work:
+        if work.finished is None:
+            sections = [_section(found, *section) for section in _SECTIONS]
+            atomic_write(work.path("index.html"), _page(found, sections))
+            atomic_write(work.path("preview.svg"), preview.card(found))
+            work.finish({"sections": len(sections), "absent": [line for one in sections for line in one.absent]})
+    return work.path("index.html")
+
+
+def _section(run: Run, slug: str, title: str, makers: Sequence[_Maker]) -> Section:
+    blocks: list[Block] = []
+    absent: list[str] = []
+    for maker in makers:
+        try:
+            made = maker(run)
+        except AbsentError as reason:
+            if str(reason) not in absent:
+                absent.append(str(reason))
+        else:
+            blocks += made if isinstance(made, Sequence) else [made]
+    return Section(slug, title, blocks, absent)
+
+
+def _page(run: Run, sections: Sequence[Section]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        name=run.folder.resolve().name,
+        summary=about.summary(run),
+        strip=about.headline(run),
+        sections=sections,
+        unfinished=about.unfinished(run),
+        version=importlib.metadata.version("repoloom"),
+        # Our own file: it holds nothing of a run.
+        style=Markup("\n".join((_HERE / name).read_text("utf-8") for name in ("chart.css", "page.css"))),  # noqa: S704
+    )

@@ -1,0 +1,142 @@
+"""The page's sections about learning: tokens, the loss, the learning rate."""
+
+import itertools
+
+from repoloom.report.inputs import Run, Table
+from repoloom.report.numerals import compact, percent, plural, significant, size
+from repoloom.report.page import Figure, Numbers, both
+from repoloom.report.plots import Bar, Series, bars, lines
+
+
+def tokens(run: Run) -> Figure:
+    """How text becomes tokens, and how many there are."""
+    pack = run.counts("pack")
+    names = (("train", "for training"), ("heldout", "held out"))
+    splits = [(name, pack[key]) for key, name in names if pack.get(key)]
+    rows = [
+        Bar(name, split["tokens"], f"{compact(split['tokens'])} tokens", "accent" if split is pack["train"] else "soft")
+        for name, split in splits
+    ]
+    learnt = run.counts("tokenizer").get("size") if "tokenizer" in run.finished else None
+    takeaway = f"A vocabulary of {learnt:,} entries: " if learnt else ""
+    takeaway += f"{significant(pack['bytes_per_token'])} bytes a token, "
+    takeaway += f"{compact(pack['train']['tokens'])} tokens to learn from"
+    return Figure(
+        takeaway + ".",
+        both(lambda width: bars(rows, width, f"Bar chart. {takeaway}.")),
+        numbers=Numbers(
+            ["split", "documents", "files", "bytes", "tokens"],
+            [
+                [name, f"{split['documents']:,}", f"{split['files']:,}", size(split["bytes"]), f"{split['tokens']:,}"]
+                for name, split in splits
+            ],
+            folded=False,
+        ),
+    )
+
+
+def loss(run: Run, stage: str) -> Figure:
+    """The loss of every step, smoothed, and on the held-out repositories."""
+    steps, validations = run.metrics(stage)
+    raw = [(float(row["step"]), float(row["loss"])) for row in steps]
+    smoothed = _smooth(raw)
+    series = [Series("each step", raw, "raw"), Series("smoothed", smoothed, "main")]
+    held = [(float(row["step"]), float(row["heldout_loss"])) for row in validations]
+    if held:
+        series.append(Series("held-out loss", held, "dots"))
+    seen = steps[-1].get("tokens")
+    takeaway = "Tuning" if stage == "tune" else "Pretraining"
+    takeaway += f" takes the loss from {raw[0][1]:.2f} to {smoothed[-1][1]:.2f} nats a token"
+    takeaway += f" in {plural(steps[-1]['step'], 'step')}"
+    takeaway += f" and {compact(seen)} tokens" if isinstance(seen, int) else ""
+    takeaway += "" if stage in run.finished else " so far: it has not finished"
+    unseen = "held-out pairs" if stage == "tune" else "held-out repositories"
+    takeaway += f"; on {unseen} {held[-1][1]:.2f}" if held else ""
+    return Figure(
+        takeaway + ".",
+        both(
+            lambda width: lines(
+                series,
+                width,
+                300 if width > 500 else 250,
+                f"Line chart. {takeaway}.",
+                x_title="step",
+                y_title="loss, nats a token (log)",
+                x_label=compact,
+                y_label=lambda value: f"{value:.3g}",
+                log_y=True,
+            )
+        ),
+        key=[("raw", "each step"), ("main", "smoothed"), *([("dot", unseen)] if held else [])],
+        numbers=_training(run, stage, steps, validations),
+    )
+
+
+def learning_rate(run: Run) -> Figure:
+    """The learning rate over the steps."""
+    steps, _ = run.metrics("pretrain")
+    points = [(float(row["step"]), float(row["learning_rate"])) for row in steps]
+    peak = max(rate for _, rate in points)
+    at = next(step for step, rate in points if rate == peak)
+    settings = run.manifest("pretrain")["settings"] if "pretrain" in run.finished else Table()
+    schedule = _find(settings, "schedule")
+    end = percent(points[-1][1] / peak) if peak else "0%"
+    takeaway = f"The learning rate rises to {peak:.2g} by step {at:,.0f} and ends at {end} of that"
+    takeaway += f" ({schedule} schedule)" if schedule else ""
+    return Figure(
+        takeaway + ".",
+        both(
+            lambda width: lines(
+                [Series("learning rate", points, "main")],
+                width,
+                180,
+                f"Line chart. {takeaway}.",
+                x_title="step",
+                y_title="learning rate",
+                x_label=compact,
+                y_label=lambda value: f"{value:.2g}",
+                from_zero=True,
+            )
+        ),
+    )
+
+
+def _smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The mean of a window around each point: a thirtieth of the run; less at its start, where the loss falls fast, and
+    only what came before at its end.
+    """
+    reach = len(points) // 60
+    sums = [0.0, *itertools.accumulate(y for _, y in points)]
+    smoothed = []
+    for number, (x, _) in enumerate(points):
+        first, end = number - min(reach, number), min(number + min(reach, number) + 1, len(points))
+        smoothed.append((x, (sums[end] - sums[first]) / (end - first)))
+    return smoothed
+
+
+def _training(run: Run, stage: str, steps: list[Table], validations: list[Table]) -> Numbers:
+    rows = [["steps", f"{steps[-1]['step']:,}"], ["last loss", f"{steps[-1]['loss']:.4f}"]]
+    if validations:
+        rows.append(["held-out loss", f"{validations[-1]['heldout_loss']:.4f}"])
+    counts = run.counts(stage) if stage in run.finished else {}
+    for key, name, show in (
+        ("tokens", "tokens seen", lambda value: f"{value:,}"),
+        ("parameters", "parameters", lambda value: f"{value:,}"),
+        ("heldout_bits_per_byte", "held-out bits per byte", lambda value: f"{value:.4f}"),
+        ("tokens_per_second", "tokens a second", lambda value: f"{value:,.0f}"),
+        ("precision", "precision", str),
+        ("compiled", "compiled", lambda value: "yes" if value else "no"),
+        ("eager_because", "not compiled because", str),
+        ("peak_share", "share of the measured matmul peak", percent),
+    ):
+        if counts.get(key) is not None:
+            rows.append([name, show(counts[key])])
+    return Numbers(["", ""], rows)
+
+
+def _find(settings: Table, key: str) -> str:
+    """A setting by its last name, wherever it stands: a stage may fingerprint its own table or the whole recipe."""
+    for name, value in settings.items():
+        if name == key and isinstance(value, str):
+            return value
+    return next((found for value in settings.values() if isinstance(value, Table) and (found := _find(value, key))), "")

@@ -1,0 +1,43 @@
+"""Task data as JSON Lines, gzip-compressed or not, read with errors that name the file and the line."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from repoloom.errors import UserError
+
+Item = TypeVar("Item")
+
+
+def read(path: Path, parse: Callable[[Mapping[str, object]], Item]) -> Iterator[Item]:
+    """Yield `parse(row)` for every line that is not blank. Raises UserError where a line is not a row `parse` knows."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    number = 0
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            for line in file:
+                number += 1
+                if line.strip():
+                    yield parse(_row(line))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}, line {max(number, 1)}: {error}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def text(row: Mapping[str, object], key: str) -> str:
+    """The string under `key`. Raises ValueError that names the key."""
+    value = row.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text under {key!r}")
+    return value
+
+
+def _row(line: str) -> Mapping[str, object]:
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError("expected a JSON object")
+    return row

@@ -1,0 +1,1 @@
+"""From documents to what training reads: a tokenizer, packed tokens, windows, fill-in-the-middle, batches."""

@@ -1,0 +1,206 @@
+"""Documents to tokens on disk: Megatron-Core's indexed dataset (.bin, .idx), and where each file starts (.files.npy).
+
+One sequence is one document, ended by EOS, which is how Megatron-LM and NeMo read it. Files are encoded one by one: a
+file ends with a line break, so for our tokenizer that is the encoding of the whole. Each part of the corpus is encoded
+by itself and kept until the end, so that an interrupted run goes on. How many processes share them changes no byte.
+"""
+
+import functools
+import os
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from repoloom import engine, formats
+from repoloom.errors import UserError
+from repoloom.progress import bar
+from repoloom.stage import Manifest, Work, build, digest_file, read_manifest
+from repoloom.tokens.tokenizer import FILE, Tokenizer
+
+Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
+Offsets = npt.NDArray[np.int64]
+
+_MAGIC = b"MMIDIDX\x00\x00"
+_HEAD = "<QBQQ"
+"""Version, code of the ids' type, number of sequences, number of document borders."""
+_CODES: dict[np.dtype[Any], int] = {np.dtype(np.int32): 4, np.dtype(np.uint16): 8}
+_SPLITS = {"train": "documents", "heldout": "heldout"}
+_PARTS = ".parts"
+_BATCH = 4_000_000
+"""Characters handed to the tokenizer at one time: enough to fill its threads, little beside a shard."""
+
+
+def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
+    """Encode a curate folder's `documents/` and `heldout/` into `train.*` and `heldout.*`.
+
+    Counts: documents, files, tokens (EOS among them) and bytes of each split, and the training text's bytes per token.
+    Raises UserError where the tokenizer has no token that ends a text.
+    """
+    encoder = Tokenizer.load(tokenizer)
+    if encoder.eos is None:
+        raise UserError(f"{tokenizer} names no eos_token: documents could not be told apart")
+    inputs = {"documents": read_manifest(documents)["content"], "tokenizer": digest_file(tokenizer / FILE)}
+    code = ["tokens/pack.py", "tokens/tokenizer.py", "engine.py"]
+    settings = {"eos": encoder.eos}
+    with build(out, "pack", inputs=inputs, settings=settings, code=code, libraries=["tokenizers"]) as work:
+        if work.finished is None:
+            found = {"train": formats.parts(documents, "documents")}
+            if (documents / "heldout").exists():
+                found["heldout"] = formats.parts(documents, "heldout")
+            _encode_all(work, found, tokenizer)
+            dtype = _dtype(encoder)
+            counts: dict[str, Any] = {split: _join(work, split, len(parts), dtype) for split, parts in found.items()}
+            counts["bytes_per_token"] = counts["train"]["bytes"] / max(counts["train"]["tokens"], 1)
+            shutil.rmtree(work.path(_PARTS))
+            work.finish(counts)
+    assert work.manifest is not None
+    return work.manifest
+
+
+def _chunk(split: str, number: int) -> str:
+    return f"{_PARTS}/{split}-{number:05d}"
+
+
+def _encode_all(work: Work, found: dict[str, list[Path]], tokenizer: Path) -> None:
+    places = {work.path(_chunk(split, n)): part for split, parts in found.items() for n, part in enumerate(parts)}
+    sizes = {place: part.stat().st_size for place, part in places.items()}
+    missing = [(part, place) for place, part in places.items() if not place.exists()]
+    work.path(_PARTS).mkdir(exist_ok=True)
+    alone = len(missing) < engine.cores()  # too few parts to go round: the tokenizer's threads share each
+    encode = functools.partial(_encode_part, tokenizer, not alone)
+    done = sum(sizes.values()) - sum(sizes[place] for _, place in missing)
+    with bar("pack", sum(sizes.values()) / 1e6, done / 1e6) as progress:
+        results = engine.map_ordered(encode, missing, 1 if alone else None)
+        for (_, place), tokens in zip(missing, results, strict=True):
+            progress.advance(sizes[place] / 1e6, f"{tokens:,} tokens in the last part")
+
+
+def _encode_part(folder: Path, shared: bool, job: tuple[Path, Path]) -> int:
+    """Encode one Parquet part into a folder of its own: ids, tokens a document, tokens a file, bytes of text.
+
+    EOS counts to a document's last file. `shared`: other processes encode beside this one, so one thread must do.
+    """
+    if shared:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    part, place = job
+    tokenizer = Tokenizer.load(folder)
+    partial = place.with_name(f".partial-{os.getpid()}-{place.name}")
+    partial.mkdir()
+    documents: list[int] = []
+    files: list[int] = []
+    size = 0
+    with (partial / "ids").open("wb") as out:
+        for row in formats.rows(part, ["files", "text"]):
+            texts = [row["text"][file["start"] : file["end"]] for file in row["files"]]
+            lengths: list[int] = []
+            for ids in _encode_texts(tokenizer, texts):
+                out.write(np.asarray(ids, _dtype(tokenizer)).tobytes())
+                lengths.append(len(ids))
+            if not lengths:
+                continue
+            out.write(np.asarray([tokenizer.eos], _dtype(tokenizer)).tobytes())
+            lengths[-1] += 1
+            files += lengths
+            documents.append(sum(lengths))
+            size += sum(len(text.encode()) for text in texts)
+    np.savez(
+        partial / "counts.npz", documents=np.array(documents, np.int64), files=np.array(files, np.int64), size=size
+    )
+    partial.replace(place)
+    return sum(documents)
+
+
+def _encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[list[int]]:
+    """The ids of each text, about `_BATCH` characters in work at a time."""
+    first = size = 0
+    for place, text in enumerate(texts):
+        size += len(text)
+        if size >= _BATCH or place == len(texts) - 1:
+            yield from tokenizer.encode_batch(texts[first : place + 1])
+            first, size = place + 1, 0
+
+
+def _dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
+    return np.dtype(np.uint16 if tokenizer.size <= 65_536 else np.int32)
+
+
+def _join(work: Work, split: str, parts: int, dtype: np.dtype[Any]) -> dict[str, int]:
+    """Join the parts of one split, in order, and write its index and its files' starts."""
+    places = [work.path(_chunk(split, number)) for number in range(parts)]
+    counts = [np.load(place / "counts.npz") for place in places]
+    documents = np.concatenate([count["documents"] for count in counts])
+    files = np.concatenate([count["files"] for count in counts])
+    with work.write(f"{split}.bin") as path, path.open("wb") as whole:
+        for place in places:
+            with (place / "ids").open("rb") as piece:
+                shutil.copyfileobj(piece, whole, 1 << 24)
+    with work.write(f"{split}.idx") as path:
+        _write_index(path, documents, dtype)
+    with work.write(f"{split}.files.npy") as path, path.open("wb") as file:
+        np.save(file, np.cumsum(files) - files)
+    return {
+        "documents": len(documents),
+        "files": len(files),
+        "tokens": int(documents.sum()),
+        "bytes": sum(int(count["size"]) for count in counts),
+    }
+
+
+def _write_index(path: Path, lengths: Offsets, dtype: np.dtype[Any]) -> None:
+    """Megatron-Core's index: header, int32 lengths, int64 byte offsets, int64 borders of documents."""
+    with path.open("wb") as file:
+        file.write(_MAGIC + struct.pack(_HEAD, 1, _CODES[dtype], len(lengths), len(lengths) + 1))
+        file.write(lengths.astype(np.int32).tobytes())
+        file.write(((np.cumsum(lengths) - lengths) * dtype.itemsize).astype(np.int64).tobytes())
+        file.write(np.arange(len(lengths) + 1, dtype=np.int64).tobytes())
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One split of a packed corpus, read through a memory map."""
+
+    ids: Ids
+    starts: Offsets
+    """Where each document starts in `ids`, and where the last one ends."""
+    files: Offsets
+    """Where each file starts in `ids`."""
+
+    @classmethod
+    def open(cls, folder: Path, split: str) -> "Packed":
+        """The split `train` or `heldout` of a pack stage's folder. Raises UserError where it is missing or broken."""
+        try:
+            index = (folder / f"{split}.idx").read_bytes()
+            version, code, sequences, _ = struct.unpack_from(_HEAD, index, len(_MAGIC))
+            if not index.startswith(_MAGIC) or version != 1:
+                raise ValueError("not a Megatron-Core index of version 1")
+            dtype = next(dtype for dtype, known in _CODES.items() if known == code)
+            lengths = np.frombuffer(index, np.int32, sequences, len(_MAGIC) + struct.calcsize(_HEAD))
+            tokens = folder / f"{split}.bin"
+            ids = np.memmap(tokens, dtype, "r") if tokens.stat().st_size else np.empty(0, dtype)
+            files = np.load(folder / f"{split}.files.npy")
+        except (OSError, ValueError, struct.error, StopIteration) as error:
+            raise UserError(f"{folder} holds no packed {split} tokens: {error or 'unknown type of ids'}") from None
+        starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        if starts[-1] != len(ids):
+            raise UserError(f"{folder}/{split}.bin holds {len(ids):,} tokens, not {starts[-1]:,}: pack again")
+        return cls(ids, starts, files)
+
+    def __len__(self) -> int:
+        """The number of documents."""
+        return len(self.starts) - 1
+
+    def tokens(self, document: int) -> Ids:
+        """A document's ids, EOS at the end."""
+        return self.ids[self.starts[document] : self.starts[document + 1]]
+
+    def file_starts(self, document: int) -> Offsets:
+        """Where its files start, counted from the document's start; the first is 0."""
+        first, last = np.searchsorted(self.files, self.starts[document : document + 2])
+        starts: Offsets = self.files[first:last] - self.starts[document]
+        return starts

@@ -1,0 +1,1 @@
+"""Training: pretraining on packed documents, tuning on instruction pairs, one loop for both."""

@@ -1,0 +1,44 @@
+"""What several rooms' tests stand on: a small tokenizer, trained for real on the standard library's json package."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from repoloom.formats import DOCUMENT
+from repoloom.recipe import TokenizerSettings
+from repoloom.stage import atomic_write
+
+
+@pytest.fixture(scope="session")
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a byte-level BPE of about 700 entries."""
+    from repoloom.tokens.tokenizer import train
+
+    place = tmp_path_factory.mktemp("tokenizer")
+    documents = []
+    for source in sorted(Path(json.__file__).parent.glob("*.py")):
+        text = source.read_text("utf-8")
+        files = [{"path": source.name, "language": "python", "start": 0, "end": len(text)}]
+        documents.append(
+            {"document_id": source.name, "repo": "json", "language": "python", "files": files, "text": text}
+        )
+    (place / "curate" / "documents").mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(documents, DOCUMENT), place / "curate" / "documents" / "part-00000.parquet")
+    atomic_write(place / "curate" / "manifest.json", json.dumps({"content": "a test's documents"}))
+    train(place / "curate", place / "tokenizer", TokenizerSettings(vocabulary=700), seed=0)
+    return place / "tokenizer"
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For tiny models, which are no faster on two threads and far slower where another process wants the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

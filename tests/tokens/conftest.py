@@ -1,0 +1,44 @@
+"""A corpus of real sources, its tokenizer and its packed tokens, made once: packages of the standard library."""
+
+import pytest
+from library_corpus import HELDOUT, PACKAGES, document, write_curated
+
+from repoloom.recipe import TokenizerSettings
+from repoloom.tokens.pack import Packed, pack
+from repoloom.tokens.tokenizer import Tokenizer, train
+
+
+@pytest.fixture(scope="session")
+def documents():
+    return [document(package) for package in PACKAGES]
+
+
+@pytest.fixture(scope="session")
+def curated(documents, tmp_path_factory):
+    heldout = [document(package) for package in HELDOUT]
+    parts = {"documents": [documents[:1], documents[1:4], documents[4:]], "heldout": [heldout]}
+    return write_curated(tmp_path_factory.mktemp("tokens") / "curate", parts)
+
+
+@pytest.fixture(scope="session")
+def folder(curated, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tokens") / "tokenizer"
+    train(curated, out, TokenizerSettings(vocabulary=2000), seed=0)
+    return out
+
+
+@pytest.fixture(scope="session")
+def tokenizer(folder):
+    return Tokenizer.load(folder)
+
+
+@pytest.fixture(scope="session")
+def packed_folder(curated, folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tokens") / "pack"
+    pack(curated, folder, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def packed(packed_folder):
+    return Packed.open(packed_folder, "train")
