@@ -51,7 +51,9 @@ def digest_code(parts: Sequence[str]) -> str:
     files: list[Path] = []
     for part in parts:
         place = PACKAGE / part
-        files += [place] if place.is_file() else sorted(f for f in place.rglob("*") if f.suffix in {".py", ".toml"})
+        found = [place] if place.is_file() else sorted(f for f in place.rglob("*") if f.suffix in {".py", ".toml"})
+        assert found, f"the package has no source named {part}"
+        files += found
     return digest_json([(str(file.relative_to(PACKAGE)), digest_file(file)) for file in files])
 
 

@@ -25,15 +25,17 @@ def choose(sizes: dict[str, int], share: float, seed: int) -> set[str]:
     """The repositories set aside, in the order of a keyed hash of their names, while they fit `share` of the bytes.
 
     One that would pass over the share is skipped, so that the share holds also where one repository is a large part of
-    the corpus; where none fits, the smallest goes, unless it is the only one.
+    the corpus; where none fits, the smallest goes, unless it is the only one. A repository without a byte counts for
+    nothing: setting it aside would hold nothing out.
     """
+    sizes = {name: size for name, size in sizes.items() if size}
     budget = share * sum(sizes.values())
     chosen: set[str] = set()
     taken = 0
     for name in sorted(
         sizes, key=lambda name: hashlib.blake2b(f"heldout\0{seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
     ):
-        if sizes[name] and taken + sizes[name] <= budget:
+        if taken + sizes[name] <= budget:
             chosen.add(name)
             taken += sizes[name]
     if share and not chosen and len(sizes) > 1:

@@ -11,7 +11,7 @@ from typing import Any
 from repoloom.evaluate.infilling import prefix_only
 from repoloom.evaluate.score import judge_all
 from repoloom.generate import Generator, Sampling
-from repoloom.progress import bar
+from repoloom.progress import bar, say
 from repoloom.sandbox import Limits, probe
 from repoloom.tasks import Task
 
@@ -54,6 +54,7 @@ def score(generator: Generator, tasks: list[Task], new_tokens: int) -> tuple[dic
     """The scores, and a row for each task; without a sandbox the reason why nothing was run, and no rows."""
     reason = probe().reason
     if reason is not None:
+        say(f"humaneval: not run, since there is no sandbox: {reason}")
         return {"not_run": f"no sandbox: {reason}"}, []
     completions = complete(generator, tasks, new_tokens)
     programs = [program(task, completion) for task, completion in zip(tasks, completions, strict=True)]

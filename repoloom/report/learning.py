@@ -121,6 +121,7 @@ def _training(run: Run, stage: str, steps: list[Table], validations: list[Table]
     counts = run.counts(stage) if stage in run.finished else {}
     for key, name, show in (
         ("tokens", "tokens seen", lambda value: f"{value:,}"),
+        ("fim", "cut for fill-in-the-middle", _cut),
         ("parameters", "parameters", lambda value: f"{value:,}"),
         ("heldout_bits_per_byte", "held-out bits per byte", lambda value: f"{value:.4f}"),
         ("tokens_per_second", "tokens a second", lambda value: f"{value:,.0f}"),
@@ -132,6 +133,14 @@ def _training(run: Run, stage: str, steps: list[Table], validations: list[Table]
         if counts.get(key) is not None:
             rows.append([name, show(counts[key])])
     return Numbers(["", ""], rows)
+
+
+def _cut(fim: Table) -> str:
+    """The rate that training realised, and how many pieces it left whole that were drawn to be cut."""
+    if "rate_by_pieces" not in fim:
+        return "not counted"
+    shares = f"{percent(fim['rate_by_pieces'])} of the pieces, {percent(fim['rate_by_tokens'])} of their tokens"
+    return shares + (f"; {fim['left']:,} were drawn but left whole" if fim["left"] else "")
 
 
 def _find(settings: Table, key: str) -> str:

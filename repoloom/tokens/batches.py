@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,11 @@ class Batch:
     """int64[rows, context]: the token after each, `IGNORE` where there is no loss."""
     fim: FimCounts
 
+    @property
+    def notes(self) -> dict[str, dict[str, int]]:
+        """What metrics.jsonl keeps of it: a run's FIM rate is the sum over the steps that were really trained."""
+        return {"fim": asdict(self.fim)}
+
 
 class Batches:
     """The batches of a packed split: `batches[step]` for any step, epoch after epoch."""
@@ -102,8 +107,6 @@ class Batches:
         """Rows an epoch."""
         self.utilisation = float(self._pieces.lengths.sum()) / (self.rows * context)
         """The share of the rows' positions that the corpus' own tokens fill; the rest is FIM's, BOS or padding."""
-        self.fim = FimCounts()
-        """Summed over all batches that were made here."""
         self._lock = threading.Lock()
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
@@ -115,8 +118,6 @@ class Batches:
         for line, place in enumerate(range(step * self._batch, (step + 1) * self._batch)):
             epoch, row = divmod(place, self.rows)
             self._fill(sequences[line], targets[line], epoch, self._table[self._permutation(epoch)[row]], counts)
-        with self._lock:
-            self.fim.add(counts)
         return Batch(np.ascontiguousarray(sequences[:, :-1]), np.ascontiguousarray(targets[:, 1:]), counts)
 
     def prefetch(self, first: int, last: int) -> Iterator[Batch]:

@@ -46,7 +46,7 @@ def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
     if encoder.eos is None:
         raise UserError(f"{tokenizer} names no eos_token: documents could not be told apart")
     inputs = {"documents": read_manifest(documents)["content"], "tokenizer": digest_file(tokenizer / FILE)}
-    code = ["tokens/pack.py", "tokens/tokenizer.py", "engine.py"]
+    code = ["tokens/pack.py", "tokens/tokenizer.py", "tokens/bpe.py", "engine.py"]
     settings = {"eos": encoder.eos}
     with build(out, "pack", inputs=inputs, settings=settings, code=code, libraries=["tokenizers"]) as work:
         if work.finished is None:
@@ -184,8 +184,9 @@ class Packed:
             tokens = folder / f"{split}.bin"
             ids = np.memmap(tokens, dtype, "r") if tokens.stat().st_size else np.empty(0, dtype)
             files = np.load(folder / f"{split}.files.npy")
-        except (OSError, ValueError, struct.error, StopIteration) as error:
-            raise UserError(f"{folder} holds no packed {split} tokens: {error or 'unknown type of ids'}") from None
+        except (OSError, EOFError, ValueError, struct.error, StopIteration) as error:
+            reason = str(error) or "unknown type of ids"
+            raise UserError(f"{folder} holds no packed {split} tokens: {reason}") from None
         starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         if starts[-1] != len(ids):
             raise UserError(f"{folder}/{split}.bin holds {len(ids):,} tokens, not {starts[-1]:,}: pack again")

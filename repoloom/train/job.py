@@ -1,6 +1,6 @@
 """What the loop is given: a model, batches that are pure functions of the step, and how to train on them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -21,6 +21,10 @@ class Batch(Protocol):
     @property
     def targets(self) -> npt.NDArray[np.int64]:
         """What follows each token."""
+
+    @property
+    def notes(self) -> Mapping[str, object]:
+        """What the step's line in metrics.jsonl says of the batch besides; may be empty."""
 
 
 class Data(Protocol):

@@ -112,6 +112,7 @@ def _steps(trainer: Trainer, fixed: Plan, metrics: Metrics, checkpoints: Path, d
                     "seconds": round(spent, 3),
                     "tokens_per_second": round(result.tokens / seconds, 1),
                     "gradient_norm": result.gradient_norm,
+                    **batch.notes,
                 }
             )
             last = step + 1 == steps

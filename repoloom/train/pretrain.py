@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from repoloom import stage
@@ -11,18 +13,23 @@ from repoloom.model.config import Config
 from repoloom.model.transformer import IGNORED, Transformer
 from repoloom.recipe import Fim, Recipe
 from repoloom.stage import Manifest
-from repoloom.tokens.batches import Batches
+from repoloom.tokens.batches import Batches, FimCounts
 from repoloom.tokens.pack import Packed
 from repoloom.tokens.tokenizer import Tokenizer
 from repoloom.train.job import Batch, Job
 from repoloom.train.loop import train
+from repoloom.train.metrics import Line
 
 HELDOUT_TOKENS = 65_536
 """Tokens of the fixed set of held-out windows: their mean loss moves far less from one to the next than training's, and
 they cost seconds. The evaluate stage scores a larger set once."""
 
+HELDOUT_ROWS = 16
+"""Windows of a held-out batch."""
+
 CODE = (
-    *("model", "tokens", "keyed.py"),
+    "model",
+    "tokens",
     *(f"train/{name}.py" for name in ("pretrain", "loop", "trainer", "optimizer", "schedule", "measure", "plan")),
 )
 """The source that the curve depends on."""
@@ -78,21 +85,31 @@ def pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe) -> Manifest
             trained = train(job, out, started)
             with work.write("model") as partial:
                 huggingface.save(model, tokenizer, partial)
-            work.finish(trained.counts(job) | {"fim": {}})
+            work.finish(trained.counts(job) | {"fim": fim_counts(trained.lines).rates()})
     assert work.manifest is not None
     return work.manifest
 
 
+def fim_counts(lines: Sequence[Line]) -> FimCounts:
+    """What became of the pieces of every step in metrics.jsonl, those before an interruption too."""
+    total = FimCounts()
+    for line in lines:
+        if "fim" in line:
+            total.add(FimCounts(**line["fim"]))
+    return total
+
+
 def heldout_batches(pack: Path, tokenizer: Tokenizer, context: int, seed: int) -> list[Batch]:
-    """A fixed set of windows of the held-out repositories, left to right; empty where none were set aside."""
+    """A fixed set of windows of the held-out repositories, left to right, each once; empty where none are set aside."""
     if not (pack / "heldout.bin").exists():
         return []
-    rows = min(16, math.ceil(HELDOUT_TOKENS / context))
-    windows = Batches(
-        Packed.open(pack, "heldout"), tokenizer, context=context, fim=Fim(rate=0.0), seed=seed, batch=rows
-    )
-    count = min(math.ceil(HELDOUT_TOKENS / (rows * context)), windows.rows // rows)
-    return [windows[number] for number in range(max(count, 1))]
+    packed = Packed.open(pack, "heldout")
+    windows = Batches(packed, tokenizer, context=context, fim=Fim(rate=0.0), seed=seed, batch=HELDOUT_ROWS)
+    rows = min(math.ceil(HELDOUT_TOKENS / context), windows.rows)
+    batches = [windows[number] for number in range(math.ceil(rows / HELDOUT_ROWS))]
+    left = rows - (len(batches) - 1) * HELDOUT_ROWS
+    last = replace(batches[-1], tokens=batches[-1].tokens[:left], targets=batches[-1].targets[:left])
+    return [*batches[:-1], last]
 
 
 def text_bytes(tokenizer: Tokenizer, batches: list[Batch]) -> int:

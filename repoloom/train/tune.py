@@ -60,13 +60,13 @@ def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
             with work.write("pairs.jsonl") as partial:
                 partial.write_text(_listed(pairs, "train") + _listed(watched, "watched"), "utf-8")
             padding = tokenizer.pad if tokenizer.pad is not None else 0  # never a target, so any id serves
-            data = Turns(rows, batch=settings.batch, pad=padding, seed=recipe.seed)
+            data = Turns(rows, batch=settings.batch, pad=padding, seed=recipe.seed, context=context)
             job = Job(
                 name="tune",
                 model=network,
                 reset=lambda model: model.load_state_dict(weights),
                 data=data,
-                heldout=_batches(watched_rows, data.batch, padding),
+                heldout=_batches(watched_rows, data.batch, padding, context),
                 heldout_bytes=None,
                 batch=data.batch,
                 context=context,
@@ -91,10 +91,10 @@ def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
     return work.manifest
 
 
-def _batches(rows: list[turns.Turn], size: int, padding: int) -> list[Batch]:
+def _batches(rows: list[turns.Turn], size: int, padding: int, context: int) -> list[Batch]:
     """The watched pairs, short ones together."""
     ordered = sorted(rows, key=lambda turn: len(turn.ids))
-    return [turns.pad(ordered[start : start + size], padding) for start in range(0, len(ordered), size)]
+    return [turns.pad(ordered[start : start + size], padding, context) for start in range(0, len(ordered), size)]
 
 
 def _listed(pairs: list[Pair], split: str) -> str:

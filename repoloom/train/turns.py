@@ -40,6 +40,11 @@ class TurnBatch:
     tokens: Ids
     targets: Ids
 
+    @property
+    def notes(self) -> dict[str, object]:
+        """Nothing that metrics.jsonl should keep."""
+        return {}
+
 
 def encode(pairs: Sequence[Pair], tokenizer: Tokenizer, context: int) -> list[Turn]:
     """The pairs that fit into `context` tokens, as the chat template writes them."""
@@ -58,10 +63,13 @@ def encode(pairs: Sequence[Pair], tokenizer: Tokenizer, context: int) -> list[Tu
 class Turns:
     """Batches of turns by step: a pure function of (seed, step)."""
 
-    def __init__(self, turns: Sequence[Turn], *, batch: int, pad: int, seed: int) -> None:
-        """`turns` must not be empty; a batch is never larger than they are."""
+    def __init__(self, turns: Sequence[Turn], *, batch: int, pad: int, seed: int, context: int) -> None:
+        """`turns` must not be empty, and none longer than `encode` leaves them; a batch is never larger than they are.
+
+        `pad` is the padding's id, `context` the longest sequence that the model takes.
+        """
         self.batch = min(batch, len(turns))
-        self._turns, self._pad, self._seed = turns, pad, seed
+        self._turns, self._pad, self._seed, self._context = turns, pad, seed, context
         self._per_epoch = len(turns) // self.batch
         self._orders: dict[int, list[list[int]]] = {}
 
@@ -70,7 +78,7 @@ class Turns:
         epoch, number = divmod(step, self._per_epoch)
         if epoch not in self._orders:
             self._orders = {epoch: self._order(epoch)}
-        return pad([self._turns[index] for index in self._orders[epoch][number]], self._pad)
+        return pad([self._turns[index] for index in self._orders[epoch][number]], self._pad, self._context)
 
     def prefetch(self, first: int, last: int) -> Iterator[TurnBatch]:
         """The batches of the steps from `first` up to, not including, `last`; they cost too little to be made ahead."""
@@ -88,10 +96,10 @@ class Turns:
         return [batches[number] for number in random.permutation(len(batches))]
 
 
-def pad(turns: Sequence[Turn], padding: int) -> TurnBatch:
-    """Turns as one batch, each padded on the right; prompt and padding carry no loss."""
+def pad(turns: Sequence[Turn], padding: int, context: int) -> TurnBatch:
+    """Turns as one batch of at most `context` tokens a row, padded on the right; prompt and padding carry no loss."""
     longest = max(len(turn.ids) for turn in turns) - 1
-    width = -(-longest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+    width = min(-(-longest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE, context)
     tokens = np.full((len(turns), width), padding, np.int64)
     targets = np.full((len(turns), width), IGNORED, np.int64)
     for row, turn in enumerate(turns):

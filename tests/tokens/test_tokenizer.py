@@ -7,10 +7,11 @@ import sys
 
 import pytest
 import tokenizers
+from foreign import foreign
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from library_corpus import STANDARD_LIBRARY, document, write_curated
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import models, pre_tokenizers
 
 from repoloom.errors import UserError
 from repoloom.recipe import TokenizerSettings
@@ -159,20 +160,6 @@ def test_a_small_corpus_gives_a_smaller_vocabulary(tmp_path):
     counts = train(curated, tmp_path / "out", TokenizerSettings(vocabulary=60_000), seed=0)["counts"]
     assert 1000 < counts["learnt"] < 10_000
     assert Tokenizer.load(tmp_path / "out").size == counts["size"]
-
-
-def foreign(folder, added=(), config=None, pre=None):
-    """A byte-level tokenizer of another maker, GPT-2's pre-tokenizer, 256 entries."""
-    entries = {entry: number for number, entry in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    core = tokenizers.Tokenizer(models.BPE(vocab=entries, merges=[]))
-    core.pre_tokenizer = pre or pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    core.add_tokens(list(added))  # as ordinary tokens, as DeepSeek's own folder has its sentinels
-    folder.mkdir()
-    core.save(str(folder / "tokenizer.json"))
-    if config is not None:
-        (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    return Tokenizer.load(folder)
 
 
 def test_a_tokenizer_without_sentinels_loads(tmp_path):

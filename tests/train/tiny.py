@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ class Walk:
 
     tokens: np.ndarray
     targets: np.ndarray
+    notes: dict = field(default_factory=dict)
 
 
 class Walks:

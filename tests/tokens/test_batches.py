@@ -1,0 +1,264 @@
+"""Batches of the standard library, taken apart again: what is shown, how often, and what is to be learnt."""
+
+import gc
+import re
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+from foreign import foreign
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repoloom.errors import UserError
+from repoloom.recipe import Fim
+from repoloom.tokens import windows
+from repoloom.tokens.batches import IGNORE, Batches, FimCounts
+from repoloom.tokens.fim import chosen, draws
+from repoloom.tokens.pack import Packed
+
+CONTEXT = 256
+ROWS = 24
+
+
+def batches(packed, tokenizer, rate=0.5, seed=0, context=CONTEXT, batch=ROWS):
+    return Batches(packed, tokenizer, context=context, fim=Fim(rate=rate), seed=seed, batch=batch)
+
+
+@pytest.fixture(scope="module")
+def mixed(packed, tokenizer):
+    return batches(packed, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def plain(packed, tokenizer):
+    return batches(packed, tokenizer, rate=0.0)
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.tokens, other.tokens)
+    np.testing.assert_array_equal(one.targets, other.targets)
+    assert one.fim == other.fim
+
+
+def epoch(source, number=0):
+    """Every row of an epoch as (tokens, targets), in the order shown."""
+    first, last = number * source.rows, (number + 1) * source.rows
+    shown = []
+    for step in range(first // ROWS, -(-last // ROWS)):
+        batch = source[step]
+        places = range(step * ROWS, (step + 1) * ROWS)
+        shown += [row for place, *row in zip(places, batch.tokens, batch.targets, strict=True) if first <= place < last]
+    return shown
+
+
+def pieces_of(tokens, targets, tokenizer):
+    """The pieces of a row, each without the BOS that opens it."""
+    sequence = [token for token in [*tokens.tolist(), int(targets[-1])] if token not in {tokenizer.pad, IGNORE}]
+    openings = [place for place, token in enumerate(sequence) if token == tokenizer.bos]
+    return [sequence[a + 1 : b] for a, b in zip(openings, [*openings[1:], len(sequence)], strict=True)]
+
+
+def joined(piece, tokenizer):
+    """A piece as it stood before it was cut; one that was not cut as it is."""
+    sentinels = [tokenizer.fim_begin, tokenizer.fim_hole, tokenizer.fim_end]
+    if piece[0] != tokenizer.fim_begin:
+        assert not set(sentinels) & set(piece)
+        return tokenizer.decode_bytes(piece)
+    assert [token for token in piece if token in {*sentinels, tokenizer.eos}] == [*sentinels, tokenizer.eos]
+    assert piece[-1] == tokenizer.eos, "never truncated"
+    hole, end = piece.index(tokenizer.fim_hole), piece.index(tokenizer.fim_end)
+    return tokenizer.decode_bytes([*piece[1:hole], *piece[end:], *piece[hole:end]])
+
+
+def expected(packed, tokenizer, limit):
+    ends_line = np.array([entry.endswith(b"\n") for entry in tokenizer.table])
+    cut = windows.cut(packed, ends_line, limit)
+    return [packed.ids[a : a + length].tolist() for a, length in zip(cut.starts, cut.lengths, strict=True)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=4), st.integers(0, 3))
+def test_a_batch_depends_on_seed_and_step_alone(packed, tokenizer, mixed, steps, seed):
+    asked = [mixed[step] for step in steps]
+    another = batches(packed, tokenizer)
+    for step, batch in reversed([*zip(steps, asked, strict=True)]):
+        same(another[step], batch)
+    if seed:
+        assert not np.array_equal(batches(packed, tokenizer, seed=seed)[steps[0]].tokens, asked[0].tokens)
+
+
+def test_prefetch_gives_the_same_batches_over_an_epochs_end(packed, tokenizer, mixed):
+    end = mixed.rows // ROWS
+    ahead = list(batches(packed, tokenizer).prefetch(end - 3, end + 4))
+    assert len(ahead) == 7
+    for step, batch in enumerate(ahead, end - 3):
+        same(batch, mixed[step])
+    assert list(mixed.prefetch(5, 5)) == []
+
+
+def test_threads_that_ask_for_different_epochs_get_their_own(mixed):
+    steps = [step * mixed.rows // ROWS for step in range(8)]
+    wanted = {step: mixed[step] for step in steps}
+    wrong = []
+
+    def ask(step):
+        for _ in range(5):
+            if not np.array_equal(mixed[step].tokens, wanted[step].tokens):
+                wrong.append(step)
+
+    threads = [threading.Thread(target=ask, args=[step]) for step in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("end", ["closed", "read", "dropped"])
+def test_the_thread_ends_with_the_iterator(mixed, end):
+    def alive():
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+    ahead = mixed.prefetch(0, 5)
+    assert not alive(), "nothing is made before it is asked for"
+    next(ahead)
+    assert len(alive()) == 1
+    if end == "closed":
+        ahead.close()
+    elif end == "read":
+        assert len(list(ahead)) == 4
+    else:
+        del ahead
+        gc.collect()
+    assert not alive()
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+def test_targets_are_the_next_tokens_and_only_openings_and_padding_carry_no_loss(packed, tokenizer, rate):
+    source = batches(packed, tokenizer, rate)
+    for step in range(20):
+        batch = source[step]
+        assert batch.tokens.shape == batch.targets.shape == (ROWS, CONTEXT)
+        assert batch.tokens.dtype == batch.targets.dtype == np.int64
+        assert batch.tokens.flags.c_contiguous and batch.targets.flags.c_contiguous
+        following, learnt = batch.tokens[:, 1:], batch.targets[:, :-1]
+        silent = np.isin(following, [tokenizer.bos, tokenizer.pad])
+        np.testing.assert_array_equal(learnt, np.where(silent, IGNORE, following))
+        assert not np.isin(batch.targets, [tokenizer.bos, tokenizer.pad]).any()
+        assert (batch.tokens[:, 0] == tokenizer.bos).all()
+        padded = batch.tokens == tokenizer.pad
+        assert (np.diff(padded.astype(int), axis=1) >= 0).all(), "padding stands at the end of a row"
+
+
+def test_without_fim_an_epoch_is_the_documents_once(packed, tokenizer, plain, documents):
+    shown = [piece for row in epoch(plain) for piece in pieces_of(*row, tokenizer)]
+    known = expected(packed, tokenizer, CONTEXT)
+    assert sorted(shown) == sorted(known)
+    text = tokenizer.decode_bytes([token for piece in known for token in piece]).decode()
+    assert text == "".join(row["text"] for row in documents)
+    assert sum(piece.count(tokenizer.eos) for piece in shown) == len(documents)
+    assert plain.utilisation == pytest.approx(len(packed.ids) / (plain.rows * CONTEXT))
+    assert plain.utilisation > 0.95
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+@pytest.mark.parametrize("number", [0, 1])
+def test_with_fim_an_epoch_shows_every_piece_once_whole_or_cut(packed, tokenizer, rate, number):
+    source = batches(packed, tokenizer, rate)
+    shown = [piece for row in epoch(source, number) for piece in pieces_of(*row, tokenizer)]
+    known = expected(packed, tokenizer, CONTEXT - 10)
+    assert Counter(joined(piece, tokenizer) for piece in shown) == Counter(map(tokenizer.decode_bytes, known))
+    cut = sum(piece[0] == tokenizer.fim_begin for piece in shown)
+    assert abs(cut / len(shown) - rate) < 0.02
+
+
+def test_the_counts_are_those_of_the_pieces_shown(packed, tokenizer):
+    """Over one whole epoch, and by tokens and by pieces near the rate that was asked for."""
+    source = batches(packed, tokenizer, batch=1)
+    total, shown = FimCounts(), []
+    for step in range(source.rows):
+        batch = source[step]
+        total.add(batch.fim)
+        shown += pieces_of(batch.tokens[0], batch.targets[0], tokenizer)
+        assert batch.notes == {"fim": {name: getattr(batch.fim, name) for name in batch.fim.__slots__}}
+    known = expected(packed, tokenizer, CONTEXT - 10)
+    assert (total.pieces, total.tokens) == (len(known), len(packed.ids))
+    assert total.cut == sum(piece[0] == tokenizer.fim_begin for piece in shown)
+    drawn = chosen(draws(0, 0, 0, len(known)), 0.5)
+    assert total.cut + total.left == drawn.sum()
+    rates = total.rates()
+    assert (rates["rate_by_pieces"], rates["cut"]) == (total.cut / total.pieces, total.cut)
+    assert rates["rate_by_tokens"] == total.cut_tokens / total.tokens
+    assert abs(rates["rate_by_pieces"] - drawn.mean()) < 0.005, "few are left whole for lack of room"
+    assert abs(rates["rate_by_tokens"] - 0.5) < 0.03
+
+
+def test_a_piece_is_cut_elsewhere_in_every_epoch(packed, tokenizer):
+    source = batches(packed, tokenizer, rate=1.0)
+    first, second = (
+        {joined(piece, tokenizer): piece for row in epoch(source, number) for piece in pieces_of(*row, tokenizer)}
+        for number in (0, 1)
+    )
+    assert first.keys() == second.keys()
+    assert np.mean([first[text] != second[text] for text in first]) > 0.95
+
+
+def test_epochs_differ_in_their_order(plain):
+    first, second = ([bytes(tokens) for tokens, _ in epoch(plain, number)] for number in (0, 1))
+    assert sorted(first) == sorted(second)
+    assert sum(a == b for a, b in zip(first, second, strict=True)) < 20
+
+
+def test_rows_in_which_everything_grows_still_fit_and_are_counted(tokenizer):
+    """Many short documents of words that are one token: a cut splits them, and not every result finds room."""
+    entries = sorted((entry.decode() for entry in tokenizer.table if re.fullmatch(rb" [a-zA-Z]+", entry)), key=len)
+    words, texts = entries[-20:], []
+    for number in range(400):
+        texts.append("".join(words[(number * n + n) % 20] for n in range(number % 10)) + ("\n" if number % 10 else ""))
+    encoded = {text: [*tokenizer.encode(text), tokenizer.eos] for text in texts}
+    assert all(len(ids) == text.count(" ") + text.count("\n") + 1 for text, ids in encoded.items())
+    borders = np.cumsum([0, *(len(encoded[text]) for text in texts)])
+    ids = np.concatenate([encoded[text] for text in texts]).astype(np.uint16)
+    source = batches(Packed(ids, borders, borders[:-1]), tokenizer, rate=1.0, context=64, batch=1)
+    total, shown = FimCounts(), []
+    for step in range(source.rows):
+        batch = source[step]
+        total.add(batch.fim)
+        shown += pieces_of(batch.tokens[0], batch.targets[0], tokenizer)
+    assert Counter(joined(piece, tokenizer).decode() for piece in shown) == Counter(texts)
+    cut = [joined(piece, tokenizer).decode() for piece in shown if piece[0] == tokenizer.fim_begin]
+    assert total == FimCounts(400, len(cut), 400 - len(cut), len(ids), sum(len(encoded[text]) for text in cut))
+    assert 200 < total.cut < 400 - texts.count("") - 5, "some find no room, beside those without text"
+    assert source.rows < 250, "several share a row"
+
+
+def test_where_the_end_of_a_text_also_opens_and_pads_the_end_is_learnt(tmp_path, documents):
+    """GPT-2's habit: one token for all three. As an opening and as padding it carries no loss, as an end it does."""
+    gpt2 = foreign(tmp_path / "gpt2", ["<|endoftext|>"], {"eos_token": "<|endoftext|>"})
+    assert (gpt2.bos, gpt2.pad, gpt2.eos) == (None, None, 256)
+    texts = [row["text"][:3000] for row in documents]
+    encoded = [[*gpt2.encode(text), gpt2.eos] for text in texts]
+    borders = np.cumsum([0, *map(len, encoded)])
+    packed = Packed(np.concatenate(encoded).astype(np.uint16), borders, borders[:-1])
+    source = batches(packed, gpt2, rate=0.0)
+    rows = epoch(source)
+    assert sum(int((targets == gpt2.eos).sum()) for _, targets in rows) == len(texts)
+    assert sum(int((targets != IGNORE).sum()) for _, targets in rows) == len(packed.ids)
+    with pytest.raises(UserError, match="sentinels"):
+        batches(packed, gpt2)
+
+
+def test_what_cannot_be_batched_is_refused_in_one_line(packed, tokenizer, tmp_path):
+    empty = Packed(np.empty(0, np.uint16), np.zeros(1, np.int64), np.empty(0, np.int64))
+    nameless = foreign(tmp_path / "nameless")
+    for arguments, reason in (
+        ({"packed": empty, "tokenizer": tokenizer}, "holds no tokens"),
+        ({"packed": packed, "tokenizer": tokenizer, "context": 20}, r"model\.context is 20.*fim\.rate"),
+        ({"packed": packed, "tokenizer": nameless, "rate": 0.0}, "neither bos_token nor eos_token"),
+    ):
+        with pytest.raises(UserError, match=reason) as failure:
+            batches(**arguments)
+        assert "\n" not in str(failure.value)
+    assert batches(packed, tokenizer, rate=0.0, context=20)[0].tokens.shape == (ROWS, 20)
