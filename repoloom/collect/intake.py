@@ -1,9 +1,10 @@
 """What gets in: a file of a known language, not too large, that is text.
 
 `sift` decides from names, sizes and heads, without reading whole files; `text` decides on the bytes. Only UTF-8 is
-read so far, with or without a byte order mark; line ends stay as they are. Rules, in the order in which they are
-asked: the entry's own (symlink, special, submodule, name, depth, environment, unreadable), `empty`, `size`,
-`binary` (a NUL byte), `language`, and on the whole content `binary` and `encoding`.
+read so far, with or without a byte order mark; line ends stay as they are. An empty file comes in: an `__init__.py`
+without a byte still joins the files that import each other through it, and curate drops it where that is known. Rules,
+in the order in which they are asked: the entry's own (symlink, special, submodule, name, depth, environment,
+unreadable), `size`, `binary` (a NUL byte), `language`, and on the whole content `binary` and `encoding`.
 """
 
 from collections.abc import Sequence
@@ -26,8 +27,6 @@ def sift(repository: Repository, entries: Sequence[Entry], file_bytes: int) -> l
 
 
 def _sifted(repository: Repository, entry: Entry, file_bytes: int) -> Entry:
-    if entry.size == 0:
-        return replace(entry, rule="empty")
     if entry.size > file_bytes:
         return replace(entry, rule="size", measure=entry.size, threshold=file_bytes)
     head = b""
@@ -53,9 +52,6 @@ def text(repository: Repository, entry: Entry) -> str:
     if b"\0" in data:
         raise RefusedError("binary")
     try:
-        content = data.removeprefix(MARK).decode("utf-8")
+        return data.removeprefix(MARK).decode("utf-8")
     except UnicodeDecodeError:
         raise RefusedError("encoding") from None
-    if not content:
-        raise RefusedError("empty")
-    return content

@@ -4,6 +4,7 @@ The ledger and the documents say what happened; the rules' measures are taken ag
 stand, and the edges from the documents. Nothing is remembered besides.
 """
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from repoloom import ledger, recipe, stage
-from repoloom.curate import imports, rules, screen
+from repoloom.curate import imports, rules, screen, weave
 from repoloom.curate.decontaminate import benchmarks
 from repoloom.errors import UserError
 
@@ -48,20 +49,24 @@ def _open(folder: Path) -> _Run:
     if manifest.get("stage") != "curate":
         raise UserError(f"{folder} holds no curate stage: give a run's folder, or the --out of `repoloom curate`")
     settings = recipe.Curate.model_validate({k: v for k, v in manifest["settings"].items() if k != "seed"})
-    collect = _collect(curate)
+    collect = _collect(curate, manifest["inputs"]["shards"])
     tables = [ledger.read(part) for part in (collect, curate) if part is not None]
     drops = pa.concat_tables(tables)
     names = {row["repo"] for row in manifest["counts"]["repositories"]} | set(drops.column("repo").unique().to_pylist())
     return _Run(curate, manifest, collect, settings, drops, frozenset(names))
 
 
-def _collect(curate: Path) -> Path | None:
-    """The collect stage's folder: beside this one, or where it stood when the stage was made."""
+def _collect(curate: Path, shards: str) -> Path | None:
+    """The collect stage with the content `shards`: beside this one, or where it stood when this one was made."""
     places = [curate.parent / "collect"]
     note = curate / ".source"
     if note.exists():
         places.append(Path(note.read_text("utf-8")))
-    return next((place for place in places if (place / stage.MANIFEST).exists()), None)
+    for place in places:
+        with contextlib.suppress(UserError):
+            if stage.read_manifest(place).get("content") == shards:
+                return place
+    return None
 
 
 def _resolve(run: _Run, target: str) -> tuple[str, str]:
@@ -147,15 +152,15 @@ def _file(run: _Run, repo: str, path: str) -> Answer:
                 "document": document["document_id"],
                 "document_of": [number + 1, len(documents)],
                 "position": [names.index(path) + 1, len(names)],
-                **_neighbours([document for _, document in documents], path),
+                **_neighbours(run, repo, [document for _, document in documents], path),
             }
             break
     answer["drops"] = [
         {**row, "words": _words(row)} for row in _drops(run, repo, path) if answer["status"] == "dropped"
     ]
-    found = _content(run, repo, path)
+    found = next(_contents(run, repo, [path]), None)
     if found:
-        language, text = found
+        language, text = found.language, found.text
         answer["language"] = language
         answer["measures"] = [
             {
@@ -171,28 +176,38 @@ def _file(run: _Run, repo: str, path: str) -> Answer:
     return answer
 
 
-def _neighbours(documents: list[Answer], path: str) -> Answer:
-    """What the file uses directly, and what uses it, among the kept files of its repository."""
-    files = [
-        imports.File(file["path"], file["language"], document["text"][file["start"] : file["end"]])
+def _neighbours(run: _Run, repo: str, documents: list[Answer], path: str) -> Answer:
+    """What the file uses directly, and what uses it, among the kept files of its repository: the edges of the order.
+
+    The files that a filter rule dropped stand between them here as they did there, as long as the shards stand.
+    """
+    kept = {
+        file["path"]: imports.File(file["path"], file["language"], document["text"][file["start"] : file["end"]])
         for document in documents
         for file in document["files"]
+    }
+    filters = {rule.name for rule in rules.rules(run.settings.rules)}
+    dropped = [
+        row["path"]
+        for row in _drops(run, repo)
+        if row["stage"] == "curate" and row["rule"] in filters and row["bytes"] <= weave.NODES
     ]
+    files = sorted([*kept.values(), *_contents(run, repo, dropped)], key=lambda file: file.path)
     edges = [(files[user].path, files[used].path) for user, used in imports.edges(files)]
     return {
-        "uses": sorted({used for user, used in edges if user == path}),
-        "used_by": sorted({user for user, used in edges if used == path}),
+        "uses": sorted({used for user, used in edges if user == path and used in kept}),
+        "used_by": sorted({user for user, used in edges if used == path and user in kept}),
     }
 
 
-def _content(run: _Run, repo: str, path: str) -> tuple[str, str] | None:
-    if run.collect is None:
-        return None
+def _contents(run: _Run, repo: str, paths: list[str]) -> Iterator[imports.File]:
+    """The files of a repository as they stand in the shards; none where these are gone."""
+    if run.collect is None or not paths:
+        return
     for part in sorted((run.collect / "shards").glob("part-*.parquet")):
-        filters = [("repo", "=", repo), ("path", "=", path)]
-        for row in pq.read_table(part, columns=["language", "content"], filters=filters).to_pylist():
-            return row["language"] or "", row["content"] or ""
-    return None
+        filters = [("repo", "=", repo), ("path", "in", paths)]
+        for row in pq.read_table(part, columns=["path", "language", "content"], filters=filters).to_pylist():
+            yield imports.File(row["path"], row["language"] or "", row["content"] or "")
 
 
 def _detail(run: _Run, drops: list[Answer], language: str, path: str, text: str) -> str:

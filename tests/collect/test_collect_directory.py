@@ -74,11 +74,9 @@ def test_every_rule_of_the_intake(tmp_path, run):
     os.symlink("ok.py", folder / "link.py")
     os.mkfifo(folder / "pipe.py")
     result = run(f"dir:{folder}", file_megabytes=0.1)
-    assert result.paths == ["mark.py", "ok.py"]
-    assert [row["content"] for row in result.rows] == ["x = 1\n", "x = 1\n"]
+    assert result.paths == ["empty.py", "mark.py", "ok.py", "onlymark.py"]
+    assert [row["content"] for row in result.rows] == ["", "x = 1\n", "x = 1\n", ""]
     assert result.rules == {
-        "onlymark.py": "empty",
-        "empty.py": "empty",
         "nul.py": "binary",
         "utf16.py": "binary",
         "latin1.py": "encoding",

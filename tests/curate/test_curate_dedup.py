@@ -112,8 +112,8 @@ def test_what_is_too_near_the_threshold_is_judged_by_the_exact_similarity() -> N
     rng = random.Random(0)
     lines = "\n".join(package("h11").values()).splitlines()
     texts = {"a": "\n".join(lines)}
-    for n in range(60):
-        texts[f"fork-{n}"] = "\n".join(line for line in lines if rng.random() >= 0.35 * n / 60)
+    for n in range(120):
+        texts[f"fork-{n}"] = "\n".join(line for line in lines if rng.random() >= 0.35 * n / 120)
     original, *forks = [repository(name, text) for name, text in texts.items()]
     exact = exact_of(texts)
     asked: set[str] = set()
@@ -148,6 +148,11 @@ def test_a_chain_of_near_duplicates_is_one_component_with_one_that_stays() -> No
         assert duplicate.similarity == pytest.approx(jaccard(sets[name], sets["3"]), abs=0.12)
     random.Random(1).shuffle(repositories)
     assert duplicates([other, *repositories], SETTINGS, exact_of(texts)) == gone
+
+
+def test_of_equals_the_smaller_name_stays_whatever_their_order() -> None:
+    same = [repository(name, "\n".join(package("h11").values())) for name in "cab"]
+    assert duplicates(same, SETTINGS, exact_of({})) == {"b": Duplicate("a", 1.0), "c": Duplicate("a", 1.0)}
 
 
 def test_repositories_without_a_gram_are_nobodys_duplicate() -> None:

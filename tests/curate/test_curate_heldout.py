@@ -1,6 +1,7 @@
 """What is set aside, and that no near-copy of it is left among the documents: checked by plain sets of word 5-grams."""
 
 import re
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -127,10 +128,25 @@ def test_heldout_repositories_are_deduplicated_among_themselves(run: Run) -> Non
 def test_a_change_of_white_space_alone_makes_no_new_file(run: Run) -> None:
     original = package("h11")
     text = original["h11/_connection.py"]
-    spaced = text.replace("    ", "\t").replace("\n", " \r\n").replace("\n\t", "\n\n\t")
-    result = run({"h11": original, "tool": package("click") | {"tool/state.py": spaced}}, heldout=SMALLEST)
-    row = result.drops["tool", "tool/state.py"]
-    assert (row["rule"], row["measure"], row["kept_as"]) == ("heldout-file", 1.0, "h11/h11/_connection.py")
+    copies = {
+        "indented.py": text.replace("    ", "\t").replace("\n", " \r\n").replace("\n\t", "\n\n\t"),
+        "wrapped.md": "\n".join(text[place : place + 20] for place in range(0, len(text), 20)),  # in the midst of words
+    }
+    assert jaccard(grams(text), grams(copies["wrapped.md"])) < 0.3
+    result = run({"h11": original, "tool": package("click") | copies}, heldout=SMALLEST)
+    for path in copies:
+        row = result.drops["tool", path]
+        assert (row["rule"], row["measure"], row["kept_as"]) == ("heldout-file", 1.0, "h11/h11/_connection.py")
+
+
+def test_the_most_similar_heldout_file_is_named(run: Run) -> None:
+    original = package("h11")
+    (older,) = edited({"h11/older.py": original["h11/_connection.py"]}).values()
+    copy = {"state.py": original["h11/_connection.py"] + "\nname = 1\n"}
+    for name in ("h11/a.py", "h11/z.py"):
+        result = run({"h11": original | {name: older}, "tool": package("click") | copy}, heldout=SMALLEST)
+        assert result.drops["tool", "state.py"]["kept_as"] == "h11/h11/_connection.py"
+        shutil.rmtree(result.out.parent / "source")
 
 
 def test_files_under_twenty_words_are_nobodys_copy(run: Run) -> None:

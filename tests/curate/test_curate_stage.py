@@ -150,6 +150,13 @@ def test_a_file_that_a_filter_dropped_still_joins_those_that_import_through_it(
         assert mine == ["example.py"]
 
 
+def test_a_file_without_a_byte_joins_those_that_import_it(run: Run) -> None:
+    users = {f"{name}.py": f"import package\n\n{name} = package\n" for name in ("first", "second")}
+    result = run({"project": {"package/__init__.py": "", **users}})
+    assert [[file["path"] for file in document["files"]] for document in result.documents] == [sorted(users)]
+    assert {path: row["rule"] for (_, path), row in result.drops.items()} == {"package/__init__.py": "empty"}
+
+
 def test_a_corpus_of_which_nothing_passes_leaves_an_empty_part(run: Run) -> None:
     result = run({"data": {"data.json": "[" + "1, " * 3000 + "1]"}}, heldout=0.5)
     assert not result.documents and not result.heldout
