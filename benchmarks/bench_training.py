@@ -29,7 +29,7 @@ from repoloom.train import speed
 from repoloom.train.optimizer import adamw
 
 SHAPES = {
-    "laptop": Config(4160, 256, 704, 6, 4, 2, 512, tied=True, init_std=0.02),
+    "laptop": Config(4160, 192, 512, 6, 3, 1, 512, tied=True, init_std=0.02),
     "125m": Config(32_256, 768, 2048, 12, 12, 12, 2048, init_std=0.02),
     "1.3b": Config(32_256, 2048, 5504, 24, 16, 16, 4096),
 }

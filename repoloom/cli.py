@@ -12,7 +12,7 @@ from rich.table import Table
 
 from repoloom import __version__
 from repoloom.errors import UsageError, UserError
-from repoloom.recipe import Curate, Evaluate, Recipe, Section, TokenizerSettings
+from repoloom.recipe import Collect, Curate, Evaluate, Recipe, Section, TokenizerSettings
 from repoloom.recipe import load as load_recipe
 from repoloom.stage import forget
 
@@ -25,7 +25,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Repositories in, code models out: a curated corpus, a tokenizer, a model, its scores and a server.",
+    help="Repositories in, code models out: a curated corpus, a tokenizer, a model, its scores and a server.\n\n"
+    "repoloom run recipes/laptop.toml",
 )
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe (TOML), such as recipes/laptop.toml.", metavar="RECIPE")]
@@ -60,12 +61,13 @@ def run(recipe: RecipeFile, changes: Changes = None, out: RunFolder = None, as_j
 
     Stages whose inputs have not changed are skipped; a killed run goes on where it stopped.
 
-        repoloom run recipes/laptop.toml
-        repoloom run recipes/laptop.toml --set 'collect.sources=["dir:/home/me/project"]' --out runs/mine
+    repoloom run recipes/laptop.toml
+
+    repoloom run recipes/laptop.toml --set 'collect.sources=["dir:/home/me/project"]' --out runs/mine
     """
+    read = load_recipe(recipe, changes or ())
     from repoloom.run import run as walk
 
-    read = load_recipe(recipe, changes or ())
     done = walk(read, out or _runs(read))
     if as_json:
         _print_json({"report": str(done.report), "model": str(done.model), "model_instruct": str(done.instruct)})
@@ -86,9 +88,8 @@ def collect(
     repoloom collect dir:/home/me/project git+file:/srv/git/other.git --out shards
     """
     from repoloom.collect import collect as work
-    from repoloom.recipe import Collect
 
-    manifest = work(out, Collect(sources=tuple(sources), megabytes=megabytes), seed)
+    manifest = work(out, _checked(Collect, sources=tuple(sources), megabytes=megabytes), seed)
     _print_counts(manifest["counts"], as_json)
 
 
@@ -137,6 +138,7 @@ def order(
     """The files of a repository in dependency order, and the edges found.
 
     repoloom order ~/project
+
     repoloom order ~/project --json | jq '.edges[]'
     """
     from repoloom.curate.order import order_folder
@@ -196,9 +198,9 @@ def pretrain(
 
     repoloom pretrain recipes/laptop.toml --set pretrain.minutes=60
     """
+    read, folder = _run_of(recipe, changes, out)
     from repoloom.train.pretrain import pretrain as work
 
-    read, folder = _run_of(recipe, changes, out)
     if not resume:
         forget(folder / "pretrain")
     work(folder / "pack", folder / "tokenizer", folder / "pretrain", read)
@@ -211,9 +213,9 @@ def tune(recipe: RecipeFile, changes: Changes = None, out: RunFolder = None) -> 
 
     repoloom tune recipes/laptop.toml
     """
+    read, folder = _run_of(recipe, changes, out)
     from repoloom.train.tune import tune as work
 
-    read, folder = _run_of(recipe, changes, out)
     work(folder / "pretrain" / "model", folder / "curate", folder / "tune", read)
     print(f"model  {folder / 'tune' / 'model'}")
 
@@ -233,12 +235,13 @@ def evaluate(
 
     repoloom evaluate runs/laptop/model --benchmark humaneval --out scores
     """
+    settings = _checked(Evaluate, benchmarks=tuple(benchmark or ("humaneval",)))
     from repoloom.evaluate import evaluate as work
 
     manifest = work(
         model,
         out,
-        _checked(Evaluate, benchmarks=tuple(benchmark or ("humaneval",))),
+        settings,
         seed,
         pack=run_folder / "pack" if run_folder else None,
         curated=run_folder / "curate" if run_folder else None,
@@ -317,6 +320,7 @@ def chat(
     """Talk to an instruct model, a line at a time; end with Ctrl-D.
 
     repoloom chat runs/laptop/model-instruct
+
     echo 'Write a function that adds two numbers.' | repoloom chat runs/laptop/model-instruct
     """
     from repoloom.generate import Generator
@@ -370,8 +374,11 @@ def report(folder: Annotated[Path, typer.Argument(help="A run's folder.", metava
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 the work failed, 2 bad arguments or recipe."""
+    # OpenMP's threads spin while they wait for each other, and starve each other where another program has a core:
+    # training was seen to fall to a tenth. Spinning shorter costs 3% on an idle machine. Read when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
-        app()
+        app(prog_name="repoloom")
     except UserError as error:
         print(f"repoloom: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

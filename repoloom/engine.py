@@ -5,6 +5,7 @@ parent: after SIGKILL no orphan goes on writing. Results come in the order of th
 processes.
 """
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -53,10 +54,29 @@ def map_ordered(
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),))
+    others = set(multiprocessing.active_children())
     try:
         with pool:
-            yield from pool.map(function, work)
+            try:
+                with _deaf_to_interrupts():
+                    left = [pool.submit(function, item) for item in work][::-1]
+                while left:
+                    yield left.pop().result()
+            except BaseException:  # nobody waits for what is left; not for the items begun either
+                for worker in set(multiprocessing.active_children()) - others:
+                    worker.kill()
+                raise
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process died, most likely for lack of memory: run the command again to resume"
         ) from error
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started here never see Ctrl-C, which the terminal sends to all: their parent does, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

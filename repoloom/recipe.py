@@ -18,9 +18,9 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A table of the recipe: no unknown key, no change after reading."""
+    """A table of the recipe: no unknown key, no infinite or undefined number, no change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Collect(Section):
@@ -143,10 +143,13 @@ class Tune(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _length(cls, table: dict[str, Any]) -> dict[str, Any]:
-        if table.get("steps") is not None and table.get("minutes") is not None:
+    def _length(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        given = [key for key in ("steps", "minutes") if table.get(key) is not None]
+        if len(given) == 2:
             raise ValueError("give steps or minutes, not both")
-        return table if table.get("steps") or table.get("minutes") else {**table, "steps": 500}
+        return table if given else {**table, "steps": 500}
 
 
 class Evaluate(Section):

@@ -1,14 +1,16 @@
 """The whole street: every stage in order, skipped while its inputs, settings and code stand as they were."""
 
+import contextlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from repoloom.errors import UserError
+from repoloom.errors import UsageError, UserError
 from repoloom.progress import say
 from repoloom.recipe import Recipe
-from repoloom.stage import MANIFEST, Manifest, build, read_manifest
+from repoloom.stage import MANIFEST, Manifest, build, locked, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +25,21 @@ class Finished:
 def run(recipe: Recipe, out: Path) -> Finished:
     """Walk the street into the folder `out` (a folder a stage). A killed run goes on where it stopped.
 
-    Raises UserError where a stage fails; what stands stays.
+    Raises UsageError where the recipe does not say how long to train, UserError where a stage fails; what stands stays.
     """
+    if recipe.pretrain.steps is None and recipe.pretrain.minutes is None:
+        raise UsageError("pretrain.steps: say how long to train, in pretrain.steps or pretrain.minutes")
     _check_disk(recipe, out)
-    for name, stage in stages(recipe, out).items():
-        before = _fingerprint(out / name)
-        manifest = stage()
-        seconds = manifest["run"]["seconds"]
-        still = before is not None and before == manifest["fingerprint"]
-        say(f"{name:<14} {'stands' if still else f'{seconds:.1f} s'}")
-    from repoloom.report import report
+    with locked(out):  # a second run would change under the first what it reads
+        for name, stage in stages(recipe, out).items():
+            before = _written(out / name)
+            seconds = stage()["run"]["seconds"]
+            say(f"{name:<14} {'stands' if before == _written(out / name) else f'{seconds:.1f} s'}")
+        from repoloom.report import report
 
-    page = report(out)
-    say(f"{'report':<14} written")
+        before = _written(out / "report")
+        page = report(out)
+        say(f"{'report':<14} {'stands' if before == _written(out / 'report') else 'written'}")
     return Finished(page, out / "model", out / "model-instruct")
 
 
@@ -117,26 +121,36 @@ def _publish(trained: Path, out: Path) -> Manifest:
     return manifest
 
 
-def _fingerprint(folder: Path) -> str | None:
-    if not (folder / MANIFEST).exists():
-        return None
+def _written(folder: Path) -> int | None:
+    """When the stage's manifest was written; None where there is none."""
     try:
-        return str(read_manifest(folder).get("fingerprint"))
-    except UserError:
+        return (folder / MANIFEST).stat().st_mtime_ns
+    except OSError:
         return None
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files below a folder, which another process may be changing; 0 where there is none."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(place, name).lstat().st_size
+    return total
 
 
 def _check_disk(recipe: Recipe, out: Path) -> None:
     """Refuse at the start what would fail for lack of space at the end.
 
     Reckoned: six copies of the source (shards, documents, tokens, work files), and for each of the two models
-    weights, two checkpoints with both Adam moments, and two exports, at 4 bytes a parameter.
+    weights, two checkpoints with both Adam moments, and two exports, at 4 bytes a parameter; less what stands already.
     """
     model = recipe.model
     attention = model.hidden * (2 * model.hidden + 2 * model.hidden * model.kv_heads // model.heads)
     embeddings = 2 * model.hidden * recipe.tokenizer.vocabulary
     parameters = model.layers * (attention + 3 * model.hidden * model.mlp) + embeddings
     need = 6e6 * (recipe.collect.megabytes or 100) + 2 * 4 * parameters * (1 + 2 * 3 + 2)
+    need -= _size(out)
     place = next(folder for folder in [out.resolve(), *out.resolve().parents] if folder.exists())
     free = shutil.disk_usage(place).free
     if free < need:

@@ -7,6 +7,7 @@ that shape its bytes; time and machine stand in the manifest outside of it.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.metadata
@@ -30,6 +31,8 @@ MANIFEST = "manifest.json"
 _BUILDING = ".building.json"
 _LOCK = ".lock"
 _PARTIAL = ".partial-"
+_FULL = 1_000_000
+"""A disk with less free, in bytes, is full."""
 
 Manifest = dict[str, Any]
 
@@ -61,6 +64,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a finished stage. Raises UserError where `folder` holds none."""
     try:
         manifest: Manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if not isinstance(manifest, dict):
+            raise ValueError("it is no JSON object")
     except FileNotFoundError:
         raise UserError(f"{folder} holds no {MANIFEST}: not a stage's folder, or the stage did not finish") from None
     except (OSError, ValueError) as error:
@@ -147,21 +152,18 @@ def build(
         "libraries": {name: importlib.metadata.version(name) for name in libraries},
     }
     fingerprint = digest_json(identity)
-    with _locked(folder):
+    with locked(folder), _told(stage, folder):
         finished = _still_holds(folder, fingerprint)
         resumed = finished is None and _resumable(folder, fingerprint)
-        if finished is None and not resumed:
-            _empty(folder)
-            atomic_write(folder / _BUILDING, json.dumps({"fingerprint": fingerprint}))
         if finished is None:
+            if not resumed:
+                _empty(folder)
+                atomic_write(folder / _BUILDING, json.dumps({"fingerprint": fingerprint}))
             _sweep(folder)
         work = Work(folder, fingerprint, finished, resumed)
         clock = time.monotonic()
         with _peak_memory() as peak:
-            try:
-                yield work
-            except OSError as error:
-                raise UserError(f"{stage}: {error.strerror or error} ({error.filename or folder})") from error
+            yield work
         if finished is None and work.manifest is not None:
             outputs = _outputs(folder)
             work.manifest.update(
@@ -185,7 +187,7 @@ def build(
 
 def forget(folder: Path) -> None:
     """Let a finished or interrupted stage start anew at its next `build`."""
-    with _locked(folder):
+    with locked(folder), _told(folder.name, folder):
         if (folder / MANIFEST).exists() or (folder / _BUILDING).exists():
             atomic_write(folder / _BUILDING, json.dumps({"fingerprint": ""}))
             (folder / MANIFEST).unlink(missing_ok=True)
@@ -209,7 +211,8 @@ def machine() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only one to write `folder`, which is made if need be. Raises UserError where another is, or none can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock: TextIO = (folder / _LOCK).open("a")
@@ -223,13 +226,40 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _told(stage: str, folder: Path) -> Iterator[None]:
+    """Raise UserError, in one line, for what the system refuses."""
+    try:
+        yield
+    except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # torch's CheckpointException is no Exception
+        if out_of_space(error, folder):
+            line = f"{stage}: no space left on the disk of {folder}: free some, then run the command again to go on"
+            raise UserError(line) from error
+        if isinstance(error, OSError):
+            raise UserError(f"{stage}: {error.strerror or error} ({error.filename or folder})") from error
+        raise
+
+
+def out_of_space(error: BaseException, folder: Path) -> bool:
+    """Whether `error` came from writing to a full disk.
+
+    Libraries hide the system's reason in errors of their own (torch: "unexpected pos 704 vs 598"; numpy: "32768
+    requested and 22296 written"); then what they wrote still fills the disk.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno == errno.ENOSPC
+    return os.strerror(errno.ENOSPC) in str(error) or shutil.disk_usage(folder).free < _FULL
+
+
 def _still_holds(folder: Path, fingerprint: str) -> Manifest | None:
     if not (folder / MANIFEST).exists():
         return None
     try:
         manifest = read_manifest(folder)
         whole = all((folder / name).stat().st_size == file["bytes"] for name, file in manifest["outputs"].items())
-    except (UserError, OSError, KeyError, TypeError):
+    except (UserError, OSError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole and manifest.get("fingerprint") == fingerprint else None
 
@@ -237,15 +267,16 @@ def _still_holds(folder: Path, fingerprint: str) -> Manifest | None:
 def _resumable(folder: Path, fingerprint: str) -> bool:
     try:
         return bool(json.loads((folder / _BUILDING).read_text("utf-8"))["fingerprint"] == fingerprint)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _empty(folder: Path) -> None:
     """Remove an outdated stage. A folder that is no stage's is left alone, whatever is in it."""
-    strangers = [entry.name for entry in folder.iterdir() if entry.name != _LOCK]
+    strangers = [e.name for e in folder.iterdir() if e.name != _LOCK and not e.name.startswith(_PARTIAL)]
     if strangers and not ((folder / MANIFEST).exists() or (folder / _BUILDING).exists()):
         raise UserError(f"{folder} holds files that no stage made ({strangers[0]}): choose an empty folder for --out")
+    atomic_write(folder / _BUILDING, json.dumps({"fingerprint": ""}))  # if killed below, still a stage's folder
     (folder / MANIFEST).unlink(missing_ok=True)
     for entry in folder.iterdir():
         if entry.name not in {_LOCK, _BUILDING}:

@@ -1,6 +1,9 @@
 """What several rooms' tests stand on: a small tokenizer, trained for real on the standard library's json package."""
 
+import contextlib
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +45,37 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+class SmallDisk:
+    """A disk of a few megabytes that can really be filled."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._filler = place / "filler"
+
+    def fill(self, left: int) -> None:
+        """Leave about so many bytes free."""
+        self.empty()
+        with self._filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):  # others may write, too
+            file.write(bytes(max(shutil.disk_usage(self.place).free - left, 0)))
+
+    def empty(self) -> None:
+        """Free what `fill` took."""
+        self._filler.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A tmpfs of 24 MB; only root can mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("no disk to fill: this user cannot mount a tmpfs")
+    yield SmallDisk(place)
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -99,8 +99,23 @@ def test_minutes_without_a_compiler_are_planned_by_the_eager_step(tmp_path: Path
     assert json.loads((out / "pretrain" / "manifest.json").read_text())["counts"]["steps"] == plan["steps"]
 
 
-def test_setup_goes_on_where_bubblewrap_cannot_be_installed(tmp_path: Path, bare: dict[str, str]):
-    """tools/setup as it stands, in a folder whose `.venv` is complete already: pip has nothing to do and no network."""
+@pytest.mark.parametrize(
+    ("manager", "how"),
+    [
+        (None, "on Debian or Ubuntu: sudo apt-get install bubblewrap"),
+        ("apt-get", "sudo apt-get install -y -q bubblewrap"),
+        ("dnf", "sudo dnf install -y -q bubblewrap"),
+    ],
+)
+def test_setup_goes_on_where_bubblewrap_cannot_be_installed(
+    tmp_path: Path, bare: dict[str, str], manager: str | None, how: str
+):
+    """tools/setup as it stands, in a folder whose `.venv` is complete already: pip has nothing to do and no network.
+
+    A package manager that fails at everything is the program `false` under its name.
+    """
+    if manager is not None:
+        (tmp_path / "bin" / manager).symlink_to(shutil.which("false") or "/bin/false")
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "tools").mkdir()
@@ -115,7 +130,6 @@ def test_setup_goes_on_where_bubblewrap_cannot_be_installed(tmp_path: Path, bare
     )
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if "bubblewrap" in line] == [
-        "setup: no bubblewrap: HumanEval will not run (nothing is run without a sandbox). "
-        "To have it, on Debian or Ubuntu: sudo apt-get install bubblewrap"
+        f"setup: no bubblewrap: HumanEval will not run (nothing is run without a sandbox). To have it, {how}"
     ]
     assert (tmp_path / ".venv" / ".ready").exists()

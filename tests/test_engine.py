@@ -1,4 +1,4 @@
-"""Workers: results in order, errors of theirs raised here, none left behind."""
+"""Functions mapped by processes: in order, errors told, nothing left behind. Run as a program, this file is killed."""
 
 import os
 import signal
@@ -13,63 +13,145 @@ import pytest
 from repoloom import engine
 from repoloom.errors import UserError
 
+ROOT = Path(__file__).parents[1]
+
 
 def square(number: int) -> int:
-    time.sleep(0.02 * (number % 3))  # later items finish before earlier ones
+    time.sleep(0.002 * (number % 3))
     return number * number
 
 
-def refuse(number: int) -> int:
+def fails(number: int) -> int:
     if number == 3:
-        raise UserError("three is not wanted")
+        raise ValueError(f"no {number}")
     return number
 
 
-def die(number: int) -> int:
-    if number == 2:
+def dies(number: int) -> int:
+    if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
-def note(place: str) -> None:
-    Path(place, str(os.getpid())).touch()
-    time.sleep(120)
+def refuses(number: int) -> int:
+    raise UserError(f"worker {number} refuses")
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_results_come_in_order(processes: int):
-    assert list(engine.map_ordered(square, range(8), processes)) == [n * n for n in range(8)]
+def writes_for_ever(place: Path) -> None:
+    """A line a hundredth of a second, for a minute at most."""
+    with place.open("w") as file:
+        for number in range(6000):
+            print(number, file=file, flush=True)
+            time.sleep(0.01)
+
+
+def sleeps_in_the_second(number: int) -> int:
+    if number:
+        time.sleep(60)
+    return number
+
+
+def length(place: Path) -> int:
+    return place.stat().st_size if place.exists() else 0
+
+
+def wait_for(condition: object, seconds: float = 30) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 5, None])
+def test_results_come_in_order_for_any_number_of_processes(processes: int | None) -> None:
+    assert list(engine.map_ordered(square, range(20), processes)) == [number**2 for number in range(20)]
+
+
+def test_one_item_or_one_process_needs_no_other_process() -> None:
+    assert list(engine.map_ordered(lambda number: number + os.getpid(), [1], 4)) == [1 + os.getpid()]
+    assert list(engine.map_ordered(lambda number: number, [1, 2, 3], 1)) == [1, 2, 3]
+    assert list(engine.map_ordered(square, [], 4)) == []
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_error_in_a_worker_is_raised_here(processes: int):
-    with pytest.raises(UserError, match="three is not wanted"):
-        list(engine.map_ordered(refuse, range(6), processes))
+def test_an_exception_in_a_worker_is_raised_here_in_its_turn(processes: int) -> None:
+    results = engine.map_ordered(fails, range(6), processes)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="no 3"):
+        next(results)
+    assert not workers_of(os.getpid()), "what is left is not worked on"
 
 
-def test_a_worker_that_dies_ends_the_map_in_one_line():
-    with pytest.raises(UserError, match="a worker process died"):
-        list(engine.map_ordered(die, range(6), 2))
+def test_a_workers_line_for_the_user_stays_one() -> None:
+    with pytest.raises(UserError, match=r"^worker 0 refuses$"):
+        list(engine.map_ordered(refuses, range(2), 2))
 
 
-def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path):
-    program = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_engine import note\nfrom repoloom import engine\n"
-        "if __name__ == '__main__': list(engine.map_ordered(note, [sys.argv[1]] * 2, 2))"
-    )
-    script = tmp_path / "parent.py"
-    script.write_text(program)
-    (tmp_path / "noted").mkdir()
-    parent = subprocess.Popen([sys.executable, script, tmp_path / "noted"])
-    try:
-        workers: list[int] = []
-        while len(workers) < 2:
-            assert parent.poll() is None
-            time.sleep(0.05)
-            workers = [int(place.name) for place in (tmp_path / "noted").iterdir()]
-    finally:
-        parent.kill()
-        parent.wait()
-    gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], timeout=20)
-    assert not alive, gone
+def test_a_worker_that_dies_is_one_line_for_the_user() -> None:
+    with pytest.raises(UserError, match=r"a worker process died.*run the command again"):
+        list(engine.map_ordered(dies, range(6), 2))
+
+
+def test_whoever_stops_early_waits_for_nothing() -> None:
+    """Also where items are begun that take longer than anyone would wait."""
+    results = engine.map_ordered(sleeps_in_the_second, range(2), 2)
+    started = time.monotonic()
+    assert next(results) == 0
+    results.close()
+    assert time.monotonic() - started < 50
+    wait_for(lambda: not workers_of(os.getpid()))
+
+
+def workers_of(process: int) -> list[psutil.Process]:
+    """Worker processes: all descendants but multiprocessing's own tracker of resources."""
+    found = []
+    for child in psutil.Process(process).children(recursive=True):
+        try:
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_a_parent_that_is_killed(tmp_path: Path, end: signal.Signals) -> None:
+    places = [tmp_path / "0", tmp_path / "1"]
+    command = [sys.executable, "-m", "tests.test_engine", *map(str, places)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
+        wait_for(lambda: all(length(place) > 20 for place in places))
+        workers = workers_of(parent.pid)
+        assert len(workers) == 2
+        parent.send_signal(end)  # to the parent alone
+        parent.wait(30)
+    psutil.wait_procs(workers, timeout=30)
+    assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
+    before = [length(place) for place in places]
+    time.sleep(0.2)
+    assert [length(place) for place in places] == before
+
+
+def test_interrupted_from_the_terminal_it_says_nothing_but_its_own_traceback(tmp_path: Path) -> None:
+    """Ctrl-C goes to every process of the terminal's group; the command line turns the parent's into an exit code."""
+    places = [tmp_path / "0", tmp_path / "1"]
+    command = [sys.executable, "-m", "tests.test_engine", *map(str, places)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        wait_for(lambda: len(workers_of(parent.pid)) == 2)
+        os.killpg(parent.pid, signal.SIGINT)  # while they still start
+        _, said = parent.communicate(timeout=30)
+    assert said.count("Traceback") == 1, said
+    assert said.endswith("KeyboardInterrupt\n")
+
+
+def test_a_process_started_after_its_parent_went_ends_at_once() -> None:
+    program = "from repoloom.engine import die_with_parent; die_with_parent(1 << 22); print('goes on')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+if __name__ == "__main__":
+    from tests.test_engine import writes_for_ever as work  # as workers know it
+
+    for _ in engine.map_ordered(work, [Path(argument) for argument in sys.argv[1:]], 2):
+        pass

@@ -1,89 +1,190 @@
-"""The recipe: published defaults, and errors that name the file and the key."""
+"""The recipe: published defaults, and errors that name the key."""
 
 from pathlib import Path
 
 import pytest
 
 from repoloom import recipe
-from repoloom.errors import UsageError
+from repoloom.errors import UsageError, UserError
 
-RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
-
-
-@pytest.fixture
-def written(tmp_path: Path):
-    def written(text: str) -> Path:
-        (tmp_path / "r.toml").write_text(text, "utf-8")
-        return tmp_path / "r.toml"
-
-    return written
+ROOT = Path(__file__).parents[1]
 
 
-def test_the_defaults_are_the_published_values():
-    """arXiv 2401.14196: section 2.1, 3.1.2, table 2 (1.3B), section 3.4; The Stack's permutations and threshold."""
-    read = recipe.parse({"name": "r"})
-    rules = read.curate.rules
+def written(folder: Path, text: str) -> Path:
+    place = folder / "recipe.toml"
+    place.write_text(text, "utf-8")
+    return place
+
+
+def refused(folder: Path, text: str, *changes: str) -> str:
+    """The line with which a recipe is refused."""
+    with pytest.raises(UsageError) as error:
+        recipe.load(written(folder, text), changes)
+    assert error.value.exit_code == 2
+    line = str(error.value)
+    assert "\n" not in line
+    return line
+
+
+def test_the_defaults_are_the_published_values() -> None:
+    default = recipe.parse({"name": "x"})
+    shape = default.model
+    assert (shape.hidden, shape.mlp, shape.layers, shape.heads, shape.kv_heads) == (2048, 5504, 24, 16, 16)
+    assert (shape.context, shape.rope_base, shape.norm_epsilon) == (4096, 10_000, 1e-6)
+    assert (shape.init_std, shape.tied) == (0.006, False)
+    training = default.pretrain
+    assert (training.batch, training.learning_rate, training.warmup) == (1024, 5.3e-4, 2000)
+    assert (training.schedule, training.betas, training.weight_decay) == ("three-step", (0.9, 0.95), 0.1)
+    assert training.clip == 1.0
+    assert (training.steps, training.minutes) == (None, None), "how long is for the user to say"
+    assert (default.fim.rate, default.fim.mode) == (0.5, "psm")
+    assert default.tokenizer.vocabulary == 32_000
+    tuning = default.tune
+    assert (tuning.batch, tuning.learning_rate, tuning.warmup, tuning.steps) == (1024, 1e-5, 100, 500)
+    rules = default.curate.rules
     assert (rules.average_line, rules.longest_line, rules.alphabetic) == (100, 1000, 0.25)
-    assert (rules.html_visible_share, rules.html_visible, rules.data_characters) == (0.2, 100, (50, 5000))
-    assert (read.curate.duplicate_permutations, read.curate.duplicate_ngram) == (256, 5)
-    assert (read.curate.duplicate_similarity, read.curate.contamination_ngram) == (0.7, 10)
-    assert (read.fim.rate, read.fim.mode, read.tokenizer.vocabulary) == (0.5, "psm", 32_000)
-    model = read.model
-    assert (model.hidden, model.mlp, model.layers, model.heads, model.kv_heads) == (2048, 5504, 24, 16, 16)
-    assert (model.context, model.rope_base, model.init_std) == (4096, 10_000, 0.006)
-    train = read.pretrain
-    assert (train.betas, train.batch, train.learning_rate, train.warmup) == ((0.9, 0.95), 1024, 5.3e-4, 2000)
-    assert (train.schedule, train.weight_decay, train.clip) == ("three-step", 0.1, 1.0)
-    assert (read.tune.steps, read.tune.learning_rate, read.tune.warmup) == (500, 1e-5, 100)
+    assert (rules.html_visible_share, rules.html_visible, rules.data_characters) == (0.20, 100, (50, 5000))
+    curate = default.curate
+    assert (curate.duplicate_similarity, curate.duplicate_ngram, curate.duplicate_permutations) == (0.7, 5, 256)
+    assert (curate.contamination_ngram, curate.decontaminate) == (10, ("humaneval", "mbpp"))
+    assert (default.evaluate.benchmarks, default.evaluate.new_tokens) == (("humaneval",), 500)
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_that_ships_loads(path: Path):
-    assert recipe.load(path).name == path.stem
+def test_the_published_shape_has_the_published_number_of_parameters() -> None:
+    shape, rows = recipe.Model(), 32_256
+    attention = 4 * shape.hidden**2
+    block = attention + 3 * shape.hidden * shape.mlp + 2 * shape.hidden
+    total = shape.layers * block + 2 * rows * shape.hidden + shape.hidden
+    assert round(total / 1e9, 3) == 1.346
+
+
+@pytest.mark.parametrize("place", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda place: place.stem)
+def test_every_recipe_that_comes_with_the_package_loads(place: Path) -> None:
+    read = recipe.load(place)
+    assert read.name == place.stem, "its run's folder is called like the file"
+    assert read.collect.sources
+    assert (read.pretrain.steps is None) != (read.pretrain.minutes is None)
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "says"),
+    ("text", "key"),
     [
-        ('name = "r"\n[pretrain]\nstepz = 3', "pretrain.stepz", "no such key"),
-        ('name = "r"\n[curate.rules]\nalphabetic = 25', "curate.rules.alphabetic", "less than or equal to 1"),
-        ('name = "r"\nseed = "one"', "seed", "integer"),
-        ('name = "r"\n[pretrain]\nsteps = 3\nminutes = 1', "pretrain", "steps or minutes, not both"),
-        ('name = "r"\n[tune]\nsteps = 3\nminutes = 1', "tune", "steps or minutes, not both"),
-        ('name = "r"\n[model]\nheads = 3', "model", "hidden must be heads times an even head width"),
-        ('name = "r"\n[model]\nkv_heads = 3', "model", "multiple of kv_heads"),
-        ('name = "r"\n[tokenizer]\nvocabulary = 100', "tokenizer.vocabulary", "300"),
-        ('name = "../elsewhere"', "name", "match"),
-        ("seed = 1", "name", "required"),
-        ("name = r", "", "is not valid TOML"),
+        ("colour = 1", "colour: no such key"),
+        ("[pretrain]\nstepz = 3", "pretrain.stepz: no such key"),
+        ("[curate.rules]\nlongest = 3", "curate.rules.longest: no such key"),
+        ("[fin]\nrate = 0.5", "fin: no such key"),
+        ('[pretrain]\nsteps = "many"', "pretrain.steps: "),
+        ("[pretrain]\nsteps = 2.5", "pretrain.steps: "),
+        ("[pretrain]\nsteps = 0", "pretrain.steps: "),
+        ("[tune]\nsteps = 0", "tune.steps: "),
+        ("[tune]\nminutes = 0", "tune.minutes: "),
+        ("[tune]\nminutes = -1.0", "tune.minutes: "),
+        ("[collect]\nsources = 'dir:x'", "collect.sources: "),
+        ("[collect]\nmegabytes = -1", "collect.megabytes: "),
+        ("[collect]\nmegabytes = inf", "collect.megabytes: "),
+        ("[pretrain]\nminutes = inf", "pretrain.minutes: "),
+        ("[pretrain]\nlearning_rate = nan", "pretrain.learning_rate: "),
+        ("[curate]\nheldout = 1.5", "curate.heldout: "),
+        ("[curate.rules]\nalphabetic = 25", "curate.rules.alphabetic: "),
+        ("[tokenizer]\nvocabulary = 100", "tokenizer.vocabulary: "),
+        ("[curate]\ndecontaminate = ['humanevil']", "curate.decontaminate.0: "),
+        ("[tokenizer]\nvocabulary = 70000", "tokenizer.vocabulary: "),
+        ("[fim]\nmode = 'msp'", "fim.mode: "),
+        ("[pretrain]\nbetas = [0.9]", "pretrain.betas"),
+        ("[evaluate]\nbenchmarks = ['mbpp', 'humaneval']", "evaluate.benchmarks.0: "),
+        ("model = 3", "model: "),
+        ("tune = 5", "tune: "),
+        ("tune = [5]", "tune: "),
+        ("seed = 'one'", "seed: "),
     ],
 )
-def test_what_is_wrong_is_named(written, text: str, key: str, says: str):
-    path = written(text)
-    with pytest.raises(UsageError) as problem:
-        recipe.load(path)
-    line = str(problem.value)
-    assert str(path) in line and key in line and says in line and "\n" not in line
-    assert problem.value.exit_code == 2
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, key: str) -> None:
+    line = refused(tmp_path, f'name = "x"\n{text}\n')
+    assert line.startswith(f"{tmp_path}/recipe.toml: {key}")
 
 
-def test_a_recipe_that_is_not_there(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"cannot read the recipe .*none\.toml"):
-        recipe.load(tmp_path / "none.toml")
+@pytest.mark.parametrize("table", ["pretrain", "tune"])
+def test_steps_and_minutes_exclude_each_other(tmp_path: Path, table: str) -> None:
+    line = refused(tmp_path, f'name = "x"\n[{table}]\nsteps = 3\nminutes = 1\n')
+    assert line.endswith(f"{table}: give steps or minutes, not both")
 
 
-def test_changes_from_the_command_line(written):
-    path = written('name = "r"\n[pretrain]\nsteps = 3')
-    changes = ["pretrain.steps=7", 'collect.sources=["dir:/a", "dir:/b"]', "pretrain.schedule=cosine", "fim.rate = 0"]
-    read = recipe.load(path, changes)
-    assert (read.pretrain.steps, read.pretrain.schedule, read.fim.rate) == (7, "cosine", 0)
-    assert read.collect.sources == ("dir:/a", "dir:/b")
+def test_minutes_of_tuning_take_the_place_of_the_published_steps(tmp_path: Path) -> None:
+    read = recipe.load(written(tmp_path, 'name = "x"\n[tune]\nminutes = 1\n'))
+    assert (read.tune.steps, read.tune.minutes) == (None, 1)
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
-    [("steps", "expected KEY=VALUE"), ("name.x=1", "name is not a table"), ("pretrain.stepz=1", "pretrain.stepz")],
+    ("shape", "why"),
+    [
+        ("hidden = 100\nheads = 16", "even head width"),
+        ("hidden = 48\nheads = 16", "even head width"),
+        ("heads = 16\nkv_heads = 5", "multiple of kv_heads"),
+        ("heads = 4\nkv_heads = 8\nhidden = 64", "multiple of kv_heads"),
+    ],
 )
-def test_a_change_that_cannot_be_made(written, change: str, says: str):
-    with pytest.raises(UsageError, match=says):
-        recipe.load(written('name = "r"'), [change])
+def test_a_shape_that_cannot_be_built_is_refused(tmp_path: Path, shape: str, why: str) -> None:
+    line = refused(tmp_path, f'name = "x"\n[model]\n{shape}\n')
+    assert line.startswith(f"{tmp_path}/recipe.toml: model: ")
+    assert why in line
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "../elsewhere", ".hidden", "-x", "a b", "a\\nb"])
+def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+    assert "recipe.toml: name: " in refused(tmp_path, f'name = "{name}"\n')
+
+
+def test_a_recipe_without_a_name_is_refused_and_other_errors_are_counted(tmp_path: Path) -> None:
+    assert refused(tmp_path, "seed = 1\n").endswith("name: Field required")
+    assert refused(tmp_path, "colour = 1\nsize = 2\n").endswith("name: Field required (and 2 more)")
+
+
+def test_changes_of_the_command_line_are_applied(tmp_path: Path) -> None:
+    place = written(tmp_path, 'name = "x"\n[pretrain]\nsteps = 3\nbatch = 8\n')
+    changes = [
+        "pretrain.steps=100",
+        "pretrain.schedule=cosine",
+        "collect.sources=['dir:/a', 'dir:/b']",
+        "curate.rules.alphabetic=0.5",
+        "name=other",
+        "fim.rate = 0",
+        "model.tied=true",
+        "pretrain.steps=101",
+    ]
+    read = recipe.load(place, changes)
+    assert (read.pretrain.steps, read.pretrain.batch, read.pretrain.schedule) == (101, 8, "cosine")
+    assert read.collect.sources == ("dir:/a", "dir:/b")
+    assert (read.curate.rules.alphabetic, read.name, read.model.tied, read.fim.rate) == (0.5, "other", True, 0)
+    assert recipe.load(place).pretrain.steps == 3, "the file is as it was"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("pretrain.stepz=3", "pretrain.stepz: no such key"),
+        ("pretrain.minutes=3", "pretrain: give steps or minutes"),
+        ("pretrain.steps=soon", "pretrain.steps: "),
+        ("pretrain", "--set pretrain: expected KEY=VALUE"),
+        ("=3", "--set =3: expected KEY=VALUE"),
+        ("name.first=3", "--set name.first=3: name is not a table"),
+        ("=", "--set =: expected KEY=VALUE"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_named(tmp_path: Path, change: str, named: str) -> None:
+    assert named in refused(tmp_path, 'name = "x"\n[pretrain]\nsteps = 3\n', change)
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    assert "not valid TOML" in refused(tmp_path, "name = \n")
+    assert "not valid TOML" in refused(tmp_path, 'name = "x"\nname = "y"\n')
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for place, why in (("binary.toml", "not valid TOML"), ("none.toml", "No such file"), (".", "Is a directory")):
+        with pytest.raises(UserError, match=why) as error:
+            recipe.load(tmp_path / place)
+        assert error.value.exit_code == 2
+
+
+def test_what_was_read_cannot_be_changed() -> None:
+    read = recipe.parse({"name": "x"})
+    with pytest.raises(ValueError, match="frozen"):
+        read.model.hidden = 3  # type: ignore[misc]

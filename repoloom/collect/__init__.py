@@ -67,6 +67,6 @@ def _check(out: Path, settings: Collect, total: int, resumed: bool) -> None:
     need, free = total * _SHARE_ON_DISK, shutil.disk_usage(out).free
     if not resumed and need > free:
         raise UserError(
-            f"too little disk: {out} needs about {need / 1e6:.0f} MB and has {free / 1e6:.0f} MB free; "
+            f"too little disk: {out} needs about {need / 1e6:.1f} MB and has {free / 1e6:.1f} MB free; "
             "choose another --out or set collect.megabytes"
         )

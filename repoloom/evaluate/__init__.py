@@ -12,6 +12,7 @@ from repoloom import recipe
 from repoloom.errors import UserError
 from repoloom.evaluate import compression, humaneval, infilling, samples
 from repoloom.generate import Generator
+from repoloom.model import huggingface
 from repoloom.sandbox import probe
 from repoloom.stage import Manifest, Work, build, digest_file, read_manifest
 from repoloom.tasks import load
@@ -117,9 +118,7 @@ def _json(value: object) -> str:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """The model's files, without the GGUF copy beside them. Raises UserError where there is no folder."""
+    """The model's files, without what lies beside them. Raises UserError where there is no folder."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is no model folder: it holds no config.json")
-    return {
-        file.name: digest_file(file) for file in sorted(folder.iterdir()) if file.is_file() and file.suffix != ".gguf"
-    }
+    return {name: digest_file(folder / name) for name in huggingface.FILES if (folder / name).is_file()}

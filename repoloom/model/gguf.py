@@ -39,12 +39,13 @@ _OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_h
 
 
 def save(folder: Path, out: Path) -> None:
-    """Write the model of a Hugging Face folder, in float32, as the file `out`. Raises UserError for a bad folder."""
+    """Write the model of a Hugging Face folder, in float32, as the file `out`. Raises UserError for a bad folder.
+
+    `out` is written as it stands: who wants it whole or not at all gives a path beside it, and renames.
+    """
     model = huggingface.load(folder)
     tokenizer = _read_tokenizer(folder, model.config.vocabulary)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".partial-{out.name}")
-    writer = GGUFWriter(partial, "llama")
+    writer = GGUFWriter(out, "llama")
     _write_shape(writer, model.config)
     _write_tokenizer(writer, tokenizer)
     for name, tensor in model.state_dict().items():
@@ -53,7 +54,6 @@ def save(folder: Path, out: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    partial.replace(out)
 
 
 def _write_shape(writer: GGUFWriter, config: Config) -> None:

@@ -19,6 +19,13 @@ from repoloom.sandbox.process import Limits, Result, execute
 
 NOBODY = "65534"
 INSTALL = "install bubblewrap (apt install bubblewrap, or dnf install bubblewrap)"
+_MANAGERS = {
+    "apt-get": "apt-get install",
+    "dnf": "dnf install",
+    "pacman": "pacman -S",
+    "zypper": "zypper install",
+    "apk": "apk add",
+}
 LEVEL = "bubblewrap: own user, mount, pid, network, ipc, uts and cgroup namespaces, nobody, no capabilities, rlimits"
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache")
@@ -45,7 +52,8 @@ def run(
 def missing() -> str | None:
     """The tool that this machine lacks, and how to get it; None where all are there."""
     if shutil.which("bwrap") is None:
-        return INSTALL
+        here = next((command for name, command in _MANAGERS.items() if shutil.which(name)), None)
+        return INSTALL if here is None else f"install bubblewrap (sudo {here} bubblewrap)"
     for tool in ("prlimit", "setpriv"):
         if shutil.which(tool) is None:
             return f"{tool} not found: install util-linux"

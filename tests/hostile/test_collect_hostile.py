@@ -339,7 +339,7 @@ def on_small_disk(tmp_path: Path, size: str, source: str) -> subprocess.Complete
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="util-linux's unshare is not here")
 @pytest.mark.parametrize(
     ("size", "words"),
-    [("1m", "too little disk: "), ("3500k", "No space left on device")],
+    [("1m", "too little disk: "), ("3500k", "no space left on the disk")],
 )
 def test_too_little_disk_is_one_line(tmp_path, size, words):
     """Seen before the work where the estimate says so, at the first write that fails where it was too low."""

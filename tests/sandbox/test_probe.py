@@ -26,6 +26,11 @@ def test_no_bubblewrap(tmp_path: Path) -> None:
     assert "apt install bubblewrap" in str(answer["reason"])
 
 
+def test_the_package_manager_of_this_system_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pacman").symlink_to("/bin/true")
+    assert ask(str(tmp_path))["reason"] == "install bubblewrap (sudo pacman -S bubblewrap)"
+
+
 def test_a_bubblewrap_that_does_not_work_is_refused(tmp_path: Path) -> None:
     fake = tmp_path / "bwrap"
     fake.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
