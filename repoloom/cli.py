@@ -70,9 +70,10 @@ def run(recipe: RecipeFile, changes: Changes = None, out: RunFolder = None, as_j
 
     done = walk(read, out or _runs(read))
     if as_json:
-        _print_json({"report": str(done.report), "model": str(done.model), "model_instruct": str(done.instruct)})
+        instruct = None if done.instruct is None else str(done.instruct)
+        _print_json({"report": str(done.report), "model": str(done.model), "model_instruct": instruct})
     else:
-        print(f"report    {done.report}\nmodel     {done.model}\ninstruct  {done.instruct}")
+        print(f"report    {done.report}\nmodel     {done.model}\ninstruct  {done.instruct or 'none'}")
 
 
 @app.command()

@@ -19,7 +19,8 @@ class Finished:
 
     report: Path
     model: Path
-    instruct: Path
+    instruct: Path | None
+    """None where the corpus holds nothing to tune on."""
 
 
 def run(recipe: Recipe, out: Path) -> Finished:
@@ -33,18 +34,24 @@ def run(recipe: Recipe, out: Path) -> Finished:
     with locked(out):  # a second run would change under the first what it reads
         for name, stage in stages(recipe, out).items():
             before = _written(out / name)
-            seconds = stage()["run"]["seconds"]
+            manifest = stage()
+            if manifest is None:
+                continue
+            seconds = manifest["run"]["seconds"]
             say(f"{name:<14} {'stands' if before == _written(out / name) else f'{seconds:.1f} s'}")
         from repoloom.report import report
 
         before = _written(out / "report")
         page = report(out)
         say(f"{'report':<14} {'stands' if before == _written(out / 'report') else 'written'}")
-    return Finished(page, out / "model", out / "model-instruct")
+    return Finished(page, out / "model", out / "model-instruct" if _tuned(out) else None)
 
 
-def stages(recipe: Recipe, out: Path) -> dict[str, Callable[[], Manifest]]:
-    """The stages from collect to evaluate by their folders' names, in order. Rooms are imported as they are entered."""
+def stages(recipe: Recipe, out: Path) -> dict[str, Callable[[], Manifest | None]]:
+    """The stages from collect to evaluate by their folders' names, in order. Rooms are imported as they are entered.
+
+    One answers None where it has nothing to do: a corpus without instruction pairs has a model and no instruct model.
+    """
 
     def collect() -> Manifest:
         from repoloom.collect import collect
@@ -71,10 +78,14 @@ def stages(recipe: Recipe, out: Path) -> dict[str, Callable[[], Manifest]]:
 
         return pretrain(out / "pack", out / "tokenizer", out / "pretrain", recipe)
 
-    def tune() -> Manifest:
-        from repoloom.train.tune import tune
+    def tune() -> Manifest | None:
+        from repoloom.train.tune import NothingToTuneOnError, tune
 
-        return tune(out / "pretrain" / "model", out / "curate", out / "tune", recipe)
+        try:
+            return tune(out / "pretrain" / "model", out / "curate", out / "tune", recipe)
+        except NothingToTuneOnError as reason:
+            say(f"tune: left out, and with it the instruct model: {reason}")
+            return None
 
     def evaluate() -> Manifest:
         from repoloom.evaluate import evaluate
@@ -86,7 +97,7 @@ def stages(recipe: Recipe, out: Path) -> dict[str, Callable[[], Manifest]]:
             recipe.seed,
             pack=out / "pack",
             curated=out / "curate",
-            instruct=out / "model-instruct",
+            instruct=out / "model-instruct" if _tuned(out) else None,
         )
 
     return {
@@ -97,9 +108,13 @@ def stages(recipe: Recipe, out: Path) -> dict[str, Callable[[], Manifest]]:
         "pretrain": pretrain,
         "tune": tune,
         "model": lambda: _publish(out / "pretrain", out / "model"),
-        "model-instruct": lambda: _publish(out / "tune", out / "model-instruct"),
+        "model-instruct": lambda: _publish(out / "tune", out / "model-instruct") if _tuned(out) else None,
         "evaluate": evaluate,
     }
+
+
+def _tuned(out: Path) -> bool:
+    return (out / "tune" / MANIFEST).exists()
 
 
 def _publish(trained: Path, out: Path) -> Manifest:

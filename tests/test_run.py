@@ -280,3 +280,18 @@ def test_a_clone_and_its_folder_give_the_same_documents(tiny: Path, tmp_path: Pa
         texts.append([(row["repo"], row["text"], row["files"]) for row in rows])
     assert texts[0] == texts[1] == texts[2]
     assert sum(len(text) for _, text, _ in texts[0]) > 50_000
+
+
+def test_one_folder_without_a_python_function_has_a_model_and_says_what_it_has_not(tiny: Path, tmp_path: Path) -> None:
+    """C headers of an installed package: no other repository to hold out, nothing to tune on."""
+    import numpy
+
+    source = f'collect.sources=["dir:{numpy.get_include()}"]'
+    done = repoloom("run", tiny, "--out", tmp_path / "run", "--set", source, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model_instruct"] is None
+    (line,) = [line for line in said(done) if line.startswith("tune")]
+    assert line.startswith("tune: left out, and with it the instruct model: no documented Python function")
+    assert (tmp_path / "run" / "model" / "model.gguf").exists()
+    page = (tmp_path / "run" / "report" / "index.html").read_text("utf-8")
+    assert "nothing is held out" in page and "Not in this run" in page

@@ -23,11 +23,15 @@ from repoloom.train.pretrain import CODE
 from repoloom.train.turns import Turns
 
 
+class NothingToTuneOnError(UserError):
+    """The corpus holds no instruction pair: there can be no instruct model, all else stands."""
+
+
 def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
     """Tune the Hugging Face folder `model` on pairs from the curate stage's folder `documents`, into `out`.
 
-    Leaves model/ (with the chat template), pairs.jsonl, metrics.jsonl, plan.json, manifest.json. Raises UserError where
-    the corpus holds no pair or training cannot go on.
+    Leaves model/ (with the chat template), pairs.jsonl, metrics.jsonl, plan.json, manifest.json. Raises
+    NothingToTuneOnError where the corpus holds no pair, UserError where training cannot go on.
     """
     started = time.monotonic()
     settings, base = recipe.tune, recipe.pretrain
@@ -54,7 +58,7 @@ def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
             pairs, watched = collect(documents, settings.pairs, recipe.seed)
             rows, watched_rows = (turns.encode(some, tokenizer, context) for some in (pairs, watched))
             if not rows:
-                raise UserError(
+                raise NothingToTuneOnError(
                     "no documented Python function of the training documents fits into the context: nothing to tune on"
                 )
             with work.write("pairs.jsonl") as partial:
