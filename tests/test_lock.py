@@ -1,0 +1,22 @@
+"""requirements.lock holds an exact version of every requirement, inside the range that pyproject.toml states."""
+
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_lock_satisfies_every_range():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    locked = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    extras = project["project"]["optional-dependencies"].values()
+    stated = [project["project"]["dependencies"], *extras, project["dependency-groups"]["dev"]]
+    needed = [Requirement(line) for lines in stated for line in lines if not line.startswith("repoloom")]
+    assert len(needed) > 20
+    for requirement in needed:
+        version = locked.get(canonicalize_name(requirement.name))
+        assert version in requirement.specifier if version else False, f"{requirement}, locked: {version}"
