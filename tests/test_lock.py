@@ -19,4 +19,4 @@ def test_the_lock_satisfies_every_range():
     assert len(needed) > 20
     for requirement in needed:
         version = locked.get(canonicalize_name(requirement.name))
-        assert version in requirement.specifier if version else False, f"{requirement}, locked: {version}"
+        assert version and version in requirement.specifier, f"{requirement}, locked: {version}"
