@@ -30,8 +30,8 @@ EOT = "<|EOT|>"
 SPECIAL = (BOS, EOS, PAD, FIM_BEGIN, FIM_HOLE, FIM_END, EOT)
 """In the order of their ids, which follow the learnt entries."""
 
-_EAST = "一-龥ࠀ-一가-퟿"
-SPLITS = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", f"[{_EAST}]+", r"\p{N}")
+EAST = "一-龥ࠀ-一가-퟿"
+SPLITS = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", f"[{EAST}]+", r"\p{N}")
 """What is cut off, in this order, each from what those before it left, inside and out: single line breaks; letters and
 punctuation, with a space before; runs of Chinese, Japanese and Korean (and all else from U+0800 on); single digits."""
 
@@ -39,12 +39,12 @@ _FREE = r"(?!\s?[\p{L}\p{P}])"
 _ONE_PASS = "|".join(
     (
         r"[\r\n]",
-        rf"[\s&&[^{_EAST}]]?(?:[\p{{L}}&&[^{_EAST}]]+|[\p{{P}}&&[^{_EAST}]]+)",
-        rf"[\s&&[{_EAST}]]?(?:[\p{{L}}&&[{_EAST}]]+|[\p{{P}}&&[{_EAST}]]+)",
+        rf"[\s&&[^{EAST}]]?(?:[\p{{L}}&&[^{EAST}]]+|[\p{{P}}&&[^{EAST}]]+)",
+        rf"[\s&&[{EAST}]]?(?:[\p{{L}}&&[{EAST}]]+|[\p{{P}}&&[{EAST}]]+)",
         r"\s(?=[\p{L}\p{P}])",
         r"\p{N}",
-        rf"(?:{_FREE}[{_EAST}&&[^\p{{N}}]])+",
-        rf"(?:{_FREE}[^\r\n\p{{N}}{_EAST}])+",
+        rf"(?:{_FREE}[{EAST}&&[^\p{{N}}]])+",
+        rf"(?:{_FREE}[^\r\n\p{{N}}{EAST}])+",
     )
 )
 """`SPLITS` as one expression, which is nearly twice as fast. A run of letters or punctuation, and what is neither, ends

@@ -46,9 +46,9 @@ def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
     if encoder.eos is None:
         raise UserError(f"{tokenizer} names no eos_token: documents could not be told apart")
     inputs = {"documents": read_manifest(documents)["content"], "tokenizer": digest_file(tokenizer / FILE)}
-    code = ["tokens/pack.py", "tokens/tokenizer.py", "tokens/bpe.py", "engine.py"]
+    code = ["tokens/pack.py", "tokens/tokenizer.py", "tokens/bpe.py", "tokens/fast.py", "engine.py"]
     settings = {"eos": encoder.eos}
-    with build(out, "pack", inputs=inputs, settings=settings, code=code, libraries=["tokenizers"]) as work:
+    with build(out, "pack", inputs=inputs, settings=settings, code=code, libraries=["tokenizers", "tiktoken"]) as work:
         if work.finished is None:
             found = {"train": formats.parts(documents, "documents")}
             if (documents / "heldout").exists():

@@ -17,7 +17,7 @@ from repoloom.formats import parts
 from repoloom.progress import bar
 from repoloom.recipe import TokenizerSettings
 from repoloom.stage import Manifest, build, read_manifest
-from repoloom.tokens import bpe
+from repoloom.tokens import bpe, fast
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -101,6 +101,7 @@ class Tokenizer:
         """Whether every token stands for fixed bytes, which joined are the text: what `decode_bytes` and FIM need."""
         self.splits_lines = self.byte_level and _cuts(description)[:1] == bpe.SPLITS[:1]
         """Whether no token reaches over a line break, so that a text's ids are its lines' ids in a row."""
+        self._is_ours = self.byte_level and _cuts(description) == bpe.SPLITS and fast.in_order(description["model"])
         vocabulary = self._core.get_vocab(with_added_tokens=True)
         self.size = max(vocabulary.values()) + 1
         """Entries, the special ones among them; every id is below it."""
@@ -122,11 +123,17 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, no special one among them, nothing added."""
+        if self._fast and self._fast.takes(text):
+            return self._fast.encode(text)
         ids: list[int] = self._core.encode(text, add_special_tokens=False).ids
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts, on several threads unless TOKENIZERS_PARALLELISM forbids it."""
+        if self._fast:
+            takes = [self._fast.takes(text) for text in texts]
+            found = iter(self._fast.encode_batch([text for text, take in zip(texts, takes, strict=True) if take]))
+            return [next(found) if take else self.encode(text) for text, take in zip(texts, takes, strict=True)]
         return [encoding.ids for encoding in self._core.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -140,6 +147,14 @@ class Tokenizer:
         """The UTF-8 bytes that ids stand for, special tokens left out. Only where `byte_level` holds."""
         table = self.table
         return b"".join([table[token] for token in ids])
+
+    @functools.cached_property
+    def _fast(self) -> fast.Fast | None:
+        """tiktoken in the place of Hugging Face's encoder, where both give the same ids."""
+        if not self._is_ours:
+            return None
+        entries = self._core.get_vocab(with_added_tokens=False)
+        return fast.Fast({b"".join([_BYTE_OF[letter] for letter in entry]): token for entry, token in entries.items()})
 
     @functools.cached_property
     def table(self) -> list[bytes]:
