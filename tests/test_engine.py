@@ -51,6 +51,44 @@ def sleeps_in_the_second(number: int) -> int:
     return number
 
 
+def fails_at_places(item: tuple[int, frozenset[int]]) -> list[int]:
+    """Visits ten places of an item but those left out; at three of them it meets with an accident."""
+    number, left_out = item
+    found = []
+    for place in range(10):
+        if place in left_out:
+            continue
+        engine.at(number, place)
+        if number == 1 and place == 2:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if number == 1 and place == 5:
+            time.sleep(600)
+        if number == 2 and place == 7:
+            eaten = [b"x" * 50_000_000 for _ in range(20)]
+            time.sleep(600 * len(eaten))
+        found.append(place)
+    engine.at(-1)
+    return found
+
+
+@pytest.mark.parametrize("processes", [2, None])
+def test_a_place_that_crashes_hangs_or_eats_memory_is_left_out_and_the_rest_goes_on(processes: int | None) -> None:
+    losses: list[tuple[tuple[int, ...], str]] = []
+
+    def without(loss: engine.Loss[tuple[int, frozenset[int]]]) -> tuple[int, frozenset[int]]:
+        losses.append((loss.at[:2], loss.why))
+        if loss.why == "memory":
+            assert loss.measure > loss.threshold == 400_000_000
+        return loss.item[0], loss.item[1] | {loss.at[1]}
+
+    items = [(number, frozenset[int]()) for number in range(4)]
+    watch = engine.Watch(without, seconds=3, memory=400_000_000)
+    results = list(engine.map_ordered(fails_at_places, items, processes, watch))
+    whole = list(range(10))
+    assert results == [whole, [0, 1, 3, 4, 6, 7, 8, 9], [0, 1, 2, 3, 4, 5, 6, 8, 9], whole]
+    assert sorted(losses) == [((1, 2), "crash"), ((1, 5), "time"), ((2, 7), "memory")]
+
+
 def length(place: Path) -> int:
     return place.stat().st_size if place.exists() else 0
 

@@ -1,21 +1,43 @@
-"""Dependency order: connected components, and within one the published order [DeepSeek-Coder, 2.2, Algorithm 1].
+"""The order of a repository's files: connected components, and within one what a file needs before it.
 
-An edge is (user, used). In the paper's graph an edge runs from the dependency to the file that needs it, so a file's
-in-degree counts what it still waits for. The algorithm takes the file of smallest in-degree that is not yet taken,
-appends it, and lowers the in-degree of its dependents: smallest, not zero, so that cycles pass. The paper leaves ties
-open; here the smaller path goes first, so that the order is a function of the repository alone. A heap with outdated
-entries left in it makes that O((files + edges) log edges), without recursion.
+An edge is (user, used). Three orders: `topological` (the default, see topological.py), `deepseek` (the published one)
+and `shuffle`.
+
+`deepseek` is [DeepSeek-Coder, 2.2, Algorithm 1]. In the paper's graph an edge runs from the dependency to the file that
+needs it, so a file's in-degree counts what it still waits for. The algorithm takes the file of smallest in-degree that
+is not yet taken, appends it, and lowers the in-degree of its dependents: smallest, not zero, so that cycles pass. The
+paper leaves ties open; here the smaller path goes first, so that the order is a function of the repository alone. A
+heap with outdated entries left in it makes that O((files + edges) log edges), without recursion.
+
+`shuffle` is the whole repository in an order drawn by seed, as StarCoder2 and DeepSeek-Coder-V2 train on it.
+
+READMEs and build files that nothing imports have no edges. `deepseek` leaves each a document of its own; `topological`
+puts them where a reader meets them: a folder's README, then its build files, before the first file below that folder of
+the component that has most files there.
 """
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from pathlib import Path
+from typing import Literal
 
 from repoloom.curate import folder as folders
 from repoloom.curate import imports
+from repoloom.curate.imports.paths import ancestors
+from repoloom.curate.imports.paths import folder as folder_of
+from repoloom.curate.topological import topological
 
 Edges = Sequence[tuple[int, int]]
+Order = Literal["topological", "deepseek", "shuffle"]
+
+_BUILD_FILES = frozenset(
+    "pyproject.toml setup.py setup.cfg makefile gnumakefile cmakelists.txt meson.build configure.ac package.json "
+    "tsconfig.json deno.json go.mod cargo.toml pom.xml build.xml build.gradle build.gradle.kts settings.gradle "
+    "settings.gradle.kts build.sbt composer.json gemfile rakefile package.swift dockerfile".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +48,7 @@ class Ordering:
     edges: list[tuple[str, str]]
 
 
-def order_folder(folder: Path) -> Ordering:
+def order_folder(folder: Path, by: Order = "topological", seed: int = 0) -> Ordering:
     """The order and the edges of the source files in a folder that holds one repository.
 
     Raises UserError where it cannot be listed. Files that are no text in a known language are left out.
@@ -34,8 +56,25 @@ def order_folder(folder: Path) -> Ordering:
     files = folders.read(folder)
     edges = imports.edges(files)
     names = [file.path for file in files]
-    ordered = [n for group in ordered_components(len(files), edges, names) for n in group if files[n].language]
+    ordered = [n for group in arrange(names, edges, by, f"{seed}") for n in group if files[n].language]
     return Ordering([names[n] for n in ordered], sorted((names[user], names[used]) for user, used in edges))
+
+
+def arrange(names: Sequence[str], edges: Edges, by: Order = "topological", key: str = "") -> list[list[int]]:
+    """The files of one repository, a list a document, in order; the documents in order of their smallest path.
+
+    `names[n]` is the path of file n; `key` (seed and repository) alone decides how `shuffle` shuffles.
+    """
+    if by == "shuffle":
+        drawn = sorted(range(len(names)), key=lambda n: (_draw(key, names[n]), n))
+        return [drawn] if drawn else []
+    groups = [
+        topological(group, inside, names) if by == "topological" else published(group, inside, names)
+        for group, inside in _split(len(names), edges)
+    ]
+    if by == "topological":
+        groups = _with_front(groups, names)
+    return sorted(groups, key=lambda group: min((names[n], n) for n in group))
 
 
 def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
@@ -59,34 +98,8 @@ def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     return list(groups.values())
 
 
-def order(component: Sequence[int], edges: Iterable[tuple[int, int]], names: Sequence[str]) -> list[int]:
-    """The files of `component` in dependency order: what is used stands before what uses it, cycles aside.
-
-    `edges` may hold edges of other components, which are passed over; `names[n]` is the path of file n, the tie-break.
-    For a whole repository use `ordered_components`, which looks at each edge once.
-    """
-    if len(component) < 2:
-        return list(component)
-    inside = set(component)
-    return _published(component, [edge for edge in edges if edge[0] in inside and edge[1] in inside], names)
-
-
-def ordered_components(count: int, edges: Iterable[tuple[int, int]], names: Sequence[str]) -> list[list[int]]:
-    """All components of a repository, each in dependency order; the components in order of their smallest path."""
-    distinct = list(edges)
-    groups = components(count, distinct)
-    group_of = [0] * count
-    for number, group in enumerate(groups):
-        for node in group:
-            group_of[node] = number
-    edges_of: list[list[tuple[int, int]]] = [[] for _ in groups]
-    for edge in distinct:
-        edges_of[group_of[edge[0]]].append(edge)
-    groups_in_order = sorted(range(len(groups)), key=lambda number: min((names[n], n) for n in groups[number]))
-    return [_published(groups[number], edges_of[number], names) for number in groups_in_order]
-
-
-def _published(component: Sequence[int], edges: Edges, names: Sequence[str]) -> list[int]:
+def published(component: Sequence[int], edges: Iterable[tuple[int, int]], names: Sequence[str]) -> list[int]:
+    """The published order of one component, `edges` being its own."""
     waits = dict.fromkeys(component, 0)
     dependents: dict[int, list[int]] = {}
     for user, used in set(edges):
@@ -107,3 +120,57 @@ def _published(component: Sequence[int], edges: Edges, names: Sequence[str]) -> 
                 waits[user] -= 1
                 heappush(heap, (waits[user], names[user], user))
     return taken
+
+
+def _split(count: int, edges: Edges) -> Iterator[tuple[list[int], Edges]]:
+    """Every component with its edges, each edge looked at once."""
+    groups = components(count, edges)
+    group_of = {node: number for number, group in enumerate(groups) for node in group}
+    edges_of: list[list[tuple[int, int]]] = [[] for _ in groups]
+    for edge in edges:
+        edges_of[group_of[edge[0]]].append(edge)
+    yield from zip(groups, edges_of, strict=True)
+
+
+def _front(path: str) -> int | None:
+    """0 for a README, 1 for a build file, None for others."""
+    name = path.rpartition("/")[2].lower()
+    if name.partition(".")[0] == "readme":
+        return 0
+    return 1 if name in _BUILD_FILES or name.endswith(".gemspec") else None
+
+
+def _with_front(groups: list[list[int]], names: Sequence[str]) -> list[list[int]]:
+    """The READMEs and build files that stand alone, moved before the files that they speak of."""
+    alone = [group[0] for group in groups if len(group) == 1 and _front(names[group[0]]) is not None]
+    loose = set(alone)
+    bodies = [group for group in groups if group[0] not in loose]
+    below: dict[str, Counter[int]] = defaultdict(Counter)
+    wanted = {folder_of(names[node]) for node in alone}
+    for number, group in enumerate(bodies):
+        for node in group:
+            below_here = wanted.intersection(ancestors(folder_of(names[node])))
+            for place in below_here:
+                below[place][number] += 1
+    waiting: dict[tuple[int, str], list[int]] = defaultdict(list)
+    left: list[list[int]] = []
+    for node in sorted(alone, key=lambda n: (_front(names[n]), names[n], n)):
+        sizes = below[folder_of(names[node])]
+        best = min(sizes, key=lambda number: (-sizes[number], number), default=None)
+        # A README over a hundred loose scripts is no more the first one's than the others'.
+        if best is None or (len(bodies[best]) == 1 and len(sizes) > 1):
+            left.append([node])
+        else:
+            waiting[best, folder_of(names[node])].append(node)
+    for number in {number for number, _ in waiting}:
+        body: list[int] = []
+        for node in bodies[number]:
+            for place in sorted(ancestors(folder_of(names[node])), key=len):
+                body += waiting.pop((number, place), ())
+            body.append(node)
+        bodies[number] = body
+    return bodies + left
+
+
+def _draw(key: str, name: str) -> bytes:
+    return hashlib.blake2b(f"shuffle\0{key}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
