@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from repoloom import tasks
 from repoloom.errors import UsageError
+from repoloom.languages import LANGUAGES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -37,31 +39,72 @@ class Collect(Section):
     shard_megabytes: Annotated[float, Field(gt=0)] = 64
 
 
-class Rules(Section):
-    """The filter rules of [P 2.1], with their thresholds."""
+class Mix(Section):
+    """What the training documents are mixed to; by default every document stands once.
 
-    average_line: float = 100
-    longest_line: float = 1000
-    alphabetic: Share = 0.25
-    html_visible_share: Share = 0.20
-    html_visible: int = 100
-    data_characters: tuple[int, int] = (50, 5000)
+    DeepSeek Coder's is `shares = {code = 0.87, text = 0.10}` [P 2].
+    """
+
+    shares: dict[str, Share] = {}
+    """Shares of the bytes, by `code`, `text`, a language's id, or a pattern on the repository such as `owner/*`."""
+    tokens: Positive | None = None
+    """The whole, instead of as many as there are."""
+    bytes_per_token: Annotated[float, Field(gt=0)] = 3.2
+    """What a token is taken for; `pack` prints what it came to."""
+    max_repeats: Positive = 4
+    """Copies of a document at most: four epochs are worth nearly as much as new text (2305.16264)."""
+
+    @field_validator("shares")
+    @classmethod
+    def _known(cls, shares: dict[str, float]) -> dict[str, float]:
+        for key in shares:
+            if key not in ("code", "text") and key not in LANGUAGES and "/" not in key:
+                raise ValueError(f"{key!r} is neither code, text, a language's id nor a pattern like owner/*")
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError(f"the shares come to {sum(shares.values()):g}, over 1")
+        return shares
 
 
 class Curate(Section):
-    """Filters, order, near-deduplication, screens, decontamination."""
+    """Filters, deduplication, screens, decontamination, order."""
 
-    rules: Rules = Rules()
+    rules: Literal["repoloom", "deepseek", "starcoder2", "opencoder"] = "repoloom"
+    """The set of filter rules: DeepSeek's thresholds and what they miss, or one as it was published."""
+    thresholds: dict[str, float | bool] = {}
+    """By a rule's name: another threshold, or false to switch the rule off."""
     heldout: Share = 0.0
     """Share of the repositories (by bytes) set aside before anything else, whole, by seed."""
+    duplicate_repositories: bool = True
+    """Near-duplicate repositories go whole [P 2.3]."""
+    duplicate_files: bool = True
+    """Then files that copy another repository's: it kept a third of the tokens and gave better models (2411.04905)."""
     duplicate_similarity: Share = 0.7
     """Jaccard similarity from which two texts are near-duplicates [B]."""
     duplicate_ngram: Positive = 5
     duplicate_permutations: Positive = 256
-    decontaminate: tuple[Literal["humaneval", "mbpp"], ...] = ("humaneval", "mbpp")
+    decontaminate: tuple[str, ...] = ("humaneval", "mbpp", "gsm8k")
+    """Benchmarks by name, or files of them: what shares a text with one goes."""
     contamination_ngram: Positive = 10
+    compilers: bool = False
+    """Also ask the compilers that are installed, in the sandbox, and report how far they agree with the screen."""
+    redact: bool = True
+    """Replace keys, passwords, e-mail and IP addresses by placeholders."""
+    license: Literal["any", "permissive"] | tuple[str, ...] = "any"
+    """Which licences may stay: a list is of SPDX ids."""
+    unlicensed: Literal["keep", "drop"] = "keep"
+    """What happens to files of which no licence is known, where `license` is not "any" (The Stack v2 keeps them)."""
+    opt_out: Path | None = None
+    """A file with a repository or an owner a line, whose code is left out."""
+    order: Literal["topological", "deepseek", "shuffle"] = "topological"
+    mix: Mix = Mix()
     document_megabytes: Annotated[float, Field(gt=0)] = 4
     shard_megabytes: Annotated[float, Field(gt=0)] = 64
+
+    @field_validator("decontaminate")
+    @classmethod
+    def _benchmarks(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        tasks.check(entries)
+        return entries
 
 
 class TokenizerSettings(Section):

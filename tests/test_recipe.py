@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from repoloom import recipe
+from repoloom.curate.filters import rule_set
 from repoloom.errors import UsageError, UserError
 
 ROOT = Path(__file__).parents[1]
@@ -41,12 +42,14 @@ def test_the_defaults_are_the_published_values() -> None:
     assert default.tokenizer.vocabulary == 32_000
     tuning = default.tune
     assert (tuning.batch, tuning.learning_rate, tuning.warmup, tuning.steps) == (1024, 1e-5, 100, 500)
-    rules = default.curate.rules
-    assert (rules.average_line, rules.longest_line, rules.alphabetic) == (100, 1000, 0.25)
-    assert (rules.html_visible_share, rules.html_visible, rules.data_characters) == (0.20, 100, (50, 5000))
     curate = default.curate
+    assert (curate.rules, curate.thresholds, curate.order) == ("repoloom", {}, "topological")
+    thresholds = {rule.name: rule.threshold for rule in rule_set("deepseek")}
+    assert (thresholds["average-line"], thresholds["longest-line"], thresholds["alphabetic"]) == (100, 1000, 0.25)
+    assert (thresholds["html-visible-share"], thresholds["html-visible"]) == (0.20, 100)
+    assert (thresholds["data-characters-least"], thresholds["data-characters-most"]) == (50, 5000)
     assert (curate.duplicate_similarity, curate.duplicate_ngram, curate.duplicate_permutations) == (0.7, 5, 256)
-    assert (curate.contamination_ngram, curate.decontaminate) == (10, ("humaneval", "mbpp"))
+    assert (curate.contamination_ngram, curate.decontaminate) == (10, ("humaneval", "mbpp", "gsm8k"))
     assert (default.evaluate.benchmarks, default.evaluate.new_tokens) == (("humaneval",), 500)
 
 
@@ -71,7 +74,7 @@ def test_every_recipe_that_comes_with_the_package_loads(place: Path) -> None:
     [
         ("colour = 1", "colour: no such key"),
         ("[pretrain]\nstepz = 3", "pretrain.stepz: no such key"),
-        ("[curate.rules]\nlongest = 3", "curate.rules.longest: no such key"),
+        ("[curate]\nrules = 'starcoder'", "curate.rules: "),
         ("[fin]\nrate = 0.5", "fin: no such key"),
         ('[pretrain]\nsteps = "many"', "pretrain.steps: "),
         ("[pretrain]\nsteps = 2.5", "pretrain.steps: "),
@@ -85,9 +88,12 @@ def test_every_recipe_that_comes_with_the_package_loads(place: Path) -> None:
         ("[pretrain]\nminutes = inf", "pretrain.minutes: "),
         ("[pretrain]\nlearning_rate = nan", "pretrain.learning_rate: "),
         ("[curate]\nheldout = 1.5", "curate.heldout: "),
-        ("[curate.rules]\nalphabetic = 25", "curate.rules.alphabetic: "),
+        ("[curate.thresholds]\nalphabetic = 'much'", "curate.thresholds.alphabetic"),
         ("[tokenizer]\nvocabulary = 100", "tokenizer.vocabulary: "),
-        ("[curate]\ndecontaminate = ['humanevil']", "curate.decontaminate.0: "),
+        ("[curate]\ndecontaminate = ['humanevil']", "curate.decontaminate: "),
+        ("[curate]\nlicense = 'mit'", "curate.license"),
+        ("[curate.mix]\nshares = {code = 0.8, pythn = 0.1}", "curate.mix.shares: 'pythn'"),
+        ("[curate.mix]\nshares = {code = 0.8, text = 0.3}", "curate.mix.shares: the shares come to 1.1"),
         ("[tokenizer]\nvocabulary = 70000", "tokenizer.vocabulary: "),
         ("[fim]\nmode = 'msp'", "fim.mode: "),
         ("[pretrain]\nbetas = [0.9]", "pretrain.betas"),
@@ -145,7 +151,7 @@ def test_changes_of_the_command_line_are_applied(tmp_path: Path) -> None:
         "pretrain.steps=100",
         "pretrain.schedule=cosine",
         "collect.sources=['dir:/a', 'dir:/b']",
-        "curate.rules.alphabetic=0.5",
+        "curate.thresholds.alphabetic=0.5",
         "name=other",
         "fim.rate = 0",
         "model.tied=true",
@@ -154,7 +160,7 @@ def test_changes_of_the_command_line_are_applied(tmp_path: Path) -> None:
     read = recipe.load(place, changes)
     assert (read.pretrain.steps, read.pretrain.batch, read.pretrain.schedule) == (101, 8, "cosine")
     assert read.collect.sources == ("dir:/a", "dir:/b")
-    assert (read.curate.rules.alphabetic, read.name, read.model.tied, read.fim.rate) == (0.5, "other", True, 0)
+    assert (read.curate.thresholds["alphabetic"], read.name, read.model.tied, read.fim.rate) == (0.5, "other", True, 0)
     assert recipe.load(place).pretrain.steps == 3, "the file is as it was"
 
 

@@ -1,11 +1,12 @@
 """Task data as JSON Lines, gzip-compressed or not, read with errors that name the file and the line."""
 
+import contextlib
 import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar, cast
 
 from repoloom.errors import UserError
 
@@ -14,16 +15,24 @@ Item = TypeVar("Item")
 
 def read(path: Path, parse: Callable[[Mapping[str, object]], Item]) -> Iterator[Item]:
     """Yield `parse(row)` for every line that is not blank. Raises UserError where a line is not a row `parse` knows."""
-    opener = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
+        with opened(path) as file:
             for line in file:
                 number += 1
                 if line.strip():
                     yield parse(_row(line))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}, line {max(number, 1)}: {error}") from None
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """The file as text, gzip-compressed where its name ends in .gz. Raises UserError where it cannot be read."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            yield cast(TextIO, file)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 
