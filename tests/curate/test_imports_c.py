@@ -77,6 +77,23 @@ def test_a_system_header_is_never_a_file_of_the_repository():
     assert edges_of({**repository, "time.h": ""}) == {("a.c", "time.h")}  # in quotes and beside it: C says so too
 
 
+def test_a_library_that_its_examples_include_in_angles_is_known_by_its_own_files():
+    files = {
+        "lib/zip.h": "",
+        "lib/zip.c": '#include "zip.h"\n#include <png.h>\n#include <assert.h>\n',
+        "lib/assert.h": "",
+        "lib/check.c": '#include "assert.h"\n',
+        "contrib/png.h": "/* nobody here includes it in quotes: <png.h> is the installed one */",
+        "examples/use.c": "#include <zip.h>\n#include <png.h>\n#include <assert.h>\n",
+    }
+    assert edges_of(files) == {
+        ("lib/zip.c", "lib/zip.h"),
+        ("lib/check.c", "lib/assert.h"),
+        ("examples/use.c", "lib/zip.h"),
+    }
+    assert edges_of({"/zip.h": "", "a.c": "#include <zip.h>\n"}) == set()
+
+
 def reached(edges, start):
     seen, stack = {start}, [start]
     while stack:

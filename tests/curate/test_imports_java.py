@@ -53,6 +53,17 @@ def test_imports_own_package_on_demand_nested_and_static():
     assert edges_of(SHOP) == expected | {("src/test/java/shop/CartTest.java", f"{main}Cart.java")}
 
 
+def test_names_beside_dots_digits_and_text():
+    files = {
+        "a/User.java": "package a; class User { int n = 0xFF; Object o = x.Member, q = b.c.Far.Deep;"
+        " void g(int... n) { this\n.Chained(); } String s = \"Text\" + Shape.Round + 'C'; /* Comment */ }",
+        **{f"a/{name}.java": f"package a; class {name} {{}}" for name in
+           ("FF", "xFF", "Member", "Chained", "Text", "Shape", "Round", "C", "Comment", "Far", "Deep")},
+        "b/c/Far.java": "package b.c; public class Far {}",
+    }  # fmt: skip
+    assert edges_of(files) == {("a/User.java", "a/Shape.java"), ("a/User.java", "b/c/Far.java")}
+
+
 def test_an_imported_type_hides_one_of_its_own_package():
     assert edges_of(
         {

@@ -116,6 +116,18 @@ def test_a_broken_manifest_names_nothing(broken):
     assert edges_of(files) == {("a.ts", "b.ts")}
 
 
+def test_a_script_uses_the_module_that_runs_and_typescript_its_declarations():
+    exports = {".": {"types": "./types/index.d.ts", "default": "./lib/api.js"}}
+    files = {
+        "package.json": json.dumps({"name": "tool", "exports": exports}),
+        "lib/api.js": "",
+        "types/index.d.ts": "",
+        "tests/a.js": "require('tool')",
+        "tests/b.ts": "import 'tool'",
+    }
+    assert edges_of(files) == {("tests/a.js", "lib/api.js"), ("tests/b.ts", "types/index.d.ts")}
+
+
 def test_private_imports_of_a_package():
     manifest = json.dumps({"imports": {"#db/*": {"node": "./src/db/*.js"}, "#x": "./src/x.js"}})
     files = {

@@ -11,8 +11,8 @@ from repoloom.curate.imports.rust import extract, use_tree
 TREES = [
     ("a", [("a",)]),
     ("a::b as c", [("a", "b")]),
-    ("crate::{a, b::{self, c::*}, d as e}", [("crate", "a"), ("crate", "b"), ("crate", "b", "c"), ("crate", "d")]),
-    ("super::*", [("super",)]),
+    ("crate::{a, b::{self, c::*}, d as e}", [("crate", "a"), ("crate", "b"), ("crate", "b", "c", "*"), ("crate", "d")]),
+    ("super::*", [("super", "*")]),
     ("::a::b", [("", "a", "b")]),
     ("self::a", [("self", "a")]),
     ("r#type::r#fn", [("type", "fn")]),
@@ -94,6 +94,41 @@ def test_crates_of_a_workspace_are_known_by_manifest_or_folder():
         ("crates/wire-format/src/lib.rs", "crates/wire-format/src/frame.rs"),
         ("crates/app/src/main.rs", "crates/wire-format/src/frame.rs"),
         ("crates/app/src/main.rs", "crates/other/src/lib.rs"),
+    }
+
+
+def test_a_module_that_another_imports_is_found_through_it():
+    files = {
+        "src/lib.rs": "mod shim; mod user; mod direct;",
+        "src/shim/mod.rs": "mod real; pub(crate) use self::real::*;",
+        "src/shim/real/mod.rs": "pub(crate) mod sync { pub struct Lock; }\npub(crate) mod time;",
+        "src/shim/real/time.rs": "",
+        "src/user.rs": "use crate::shim::sync::Lock; use crate::shim::time::Instant;",
+        "src/direct.rs": "use crate::shim::real; fn f() { real::time::now(); }"
+        " mod t { use super::*; fn g() { real::x() } }",
+    }  # fmt: skip
+    assert {edge for edge in edges_of(files) if edge[0] in ("src/user.rs", "src/direct.rs")} == {
+        ("src/user.rs", "src/shim/real/mod.rs"),
+        ("src/user.rs", "src/shim/real/time.rs"),
+        ("src/direct.rs", "src/shim/real/mod.rs"),
+        ("src/direct.rs", "src/shim/real/time.rs"),
+    }
+
+
+def test_attributes_that_name_files_and_crates():
+    files = {
+        "app/src/lib.rs": '#![doc = include_str!("../README.md")]\n#[cfg_attr(windows, path = "w.rs")] mod sys;',
+        "app/src/w.rs": '#[rt::main]\nasync fn main() { let path = br"\\"; let s = b\'"\'; }\nmod after;',
+        "app/src/sys.rs": "",
+        "app/src/after.rs": "",
+        "app/README.md": "",
+        "rt/src/lib.rs": "",
+    }
+    assert edges_of(files) == {
+        ("app/src/lib.rs", "app/README.md"),
+        ("app/src/lib.rs", "app/src/w.rs"),
+        ("app/src/lib.rs", "app/src/sys.rs"),
+        ("app/src/w.rs", "rt/src/lib.rs"),
     }
 
 

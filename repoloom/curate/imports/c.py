@@ -1,7 +1,8 @@
 """C, C++ and CUDA: `#include "x"` and `#include <x>`, both branches of every `#if`, as the published rule takes them.
 
 `"x"` is looked up beside the file, then below every folder of the repository whose path ends so (a guessed include
-path), nearest first. `<x>` is looked up the second way only, below include folders; a name of the C or C++ standard
+path), nearest first. `<x>` is looked up the second way only, and must be the repository's own: below an include folder,
+named with its folder, or a file that others of the repository include in quotes. A name of the C or C++ standard
 library, of POSIX or of the system's folders never means a file of the repository that way.
 """
 
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from repoloom.curate.imports.file import File
-from repoloom.curate.imports.paths import Endings, folder, join
+from repoloom.curate.imports.paths import Endings, folder, join, under
 from repoloom.curate.imports.systemheaders import is_system
 
 LANGUAGES = frozenset({"c", "cpp", "cuda"})
@@ -52,22 +53,30 @@ def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, in
     includes = {n: list(dict.fromkeys(extract(files[n].text))) for n in askers}
     wanted = {name for found in includes.values() for name, _ in found if not is_system(name)}
     quoted = Endings(paths.items(), wanted, lambda root, _: _rank(root))
-    angled = Endings(paths.items(), wanted, lambda root, name: _rank(root) if _own(root, name) else None)
+    own: set[int] = set()
     for n in askers:
         place = folder(files[n].path)
         for name, is_quoted in includes[n]:
-            used = paths.get(join(place, name) or "") if is_quoted else None
-            if used is None:
-                # C's own "../x.h" from an include path: its plain end is what can be looked up.
-                used = (quoted if is_quoted else angled).find(name, place)
-            if used is not None:
+            if is_quoted:
+                used = paths.get(join(place, name) or "")
+                if used is None:
+                    # C's own "../x.h" from an include path: its plain end is what can be looked up.
+                    used = quoted.find(name, place)
+                if used is not None:
+                    own.add(used)
+                    yield n, used
+
+    def rank(root: str, name: str) -> int | None:
+        """`<name>` may be looked up below include folders; elsewhere with its folder, or where the file is known."""
+        return _rank(root) if "/" in name or _rank(root) == 0 or paths.get(under(root, name)) in own else None
+
+    angled = Endings(paths.items(), wanted, rank)
+    for n in askers:
+        place = folder(files[n].path)
+        for name, is_quoted in includes[n]:
+            if not is_quoted and (used := angled.find(name, place)) is not None:
                 yield n, used
 
 
 def _rank(root: str) -> int:
     return 0 if root.rpartition("/")[2].lower() in _INCLUDE_FOLDERS else 1
-
-
-def _own(root: str, name: str) -> bool:
-    """Whether `<name>` may be looked up below `root`: an include folder, or any root where the name has a folder."""
-    return "/" in name or _rank(root) == 0

@@ -6,12 +6,13 @@ folder that holds its `src`.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from repoloom.curate.imports.paths import folder, join, under
 
 Segments = tuple[str, ...]
 _MOST_MODULES_DEEP = 48
+_MOST_GLOBS = 16
 
 
 class Crates:
@@ -22,9 +23,12 @@ class Crates:
         paths: Mapping[str, int],
         modules: Mapping[int, Sequence[tuple[Segments, str, tuple[str, ...]]]],
         inline: Mapping[int, set[Segments]],
+        uses: Mapping[int, Iterable[tuple[Segments, Segments]]],
         manifests: Mapping[str, str],
     ) -> None:
-        """`modules`: of each file the (inline modules around, name, path attributes) of its `mod name;`."""
+        """Of each file: the (inline modules around, name, path attributes) of its `mod name;`, its inline modules, and
+        the (inline modules around, path) of its `use`.
+        """
         self.declared: dict[int, list[int]] = {}
         """File -> the files of the modules that it declares."""
         self._paths, self._declares, self._inline = paths, modules, inline
@@ -34,6 +38,14 @@ class Crates:
             if paths[path] not in self._home:
                 self._walk(path)
         self._names = self._name_crates(manifests)
+        self._uses: dict[tuple[int, Segments], list[Segments]] = {}
+        for file, found in uses.items():
+            root, module = self._home[file]
+            for inside, segments in found:
+                self._uses.setdefault((root, module + inside), []).append(segments)
+        self._visible: dict[
+            tuple[int, Segments], tuple[dict[str, tuple[int, Segments]], list[tuple[int, Segments]]]
+        ] = {}
 
     def _walk(self, root_path: str) -> None:
         root = self._paths[root_path]
@@ -79,9 +91,27 @@ class Crates:
         """
         root, module = self._home[file]
         module += inside
-        first, rest = segments[0], segments[1:]
+        if self._imported(root, module, segments[0]) is None:
+            start = self._start(root, module, segments, anywhere)
+            if start is None:
+                return None
+            root, module, segments = start
+        for segment in segments:
+            if (root, (*module, segment)) in self._tree:
+                module = (*module, segment)
+            elif (found := self._imported(root, module, segment)) is not None:
+                root, module = found
+            else:
+                break
+        return self._tree.get((root, module))
+
+    def _start(
+        self, root: int, module: Segments, segments: Segments, anywhere: bool
+    ) -> tuple[int, Segments, Segments] | None:
+        """The crate and module that a path starts from, and what remains of it; None where it leaves the repository."""
+        first = segments[0]
         if first == "crate":
-            return self._deepest(root, (), rest)
+            return root, (), segments[1:]
         if first in ("self", "super"):
             while segments and segments[0] in ("self", "super"):
                 if segments[0] == "super":
@@ -89,28 +119,38 @@ class Crates:
                         return None
                     module = module[:-1]
                 segments = segments[1:]
-            return self._deepest(root, module, segments)
+            return root, module, segments
         if first == "":
-            return self._foreign(file, root, rest, anywhere)
-        if (root, (*module, first)) in self._tree:
-            return self._deepest(root, module, segments)
-        return self._foreign(file, root, segments, anywhere)
-
-    def _foreign(self, file: int, root: int, segments: Segments, anywhere: bool) -> int | None:
-        if not segments:
-            return None
-        if segments[0] in self._names:
-            return self._deepest(self._names[segments[0]], (), segments[1:])
-        if anywhere and (root, segments[:1]) in self._tree:
-            return self._deepest(root, (), segments)
+            segments = segments[1:]
+        elif (root, (*module, first)) in self._tree:
+            return root, module, segments
+        if segments and segments[0] in self._names:
+            return self._names[segments[0]], (), segments[1:]
+        if anywhere and segments and (root, segments[:1]) in self._tree:
+            return root, (), segments
         return None
 
-    def _deepest(self, root: int, module: Segments, segments: Segments) -> int | None:
-        for segment in segments:
-            if (root, (*module, segment)) not in self._tree:
-                break
-            module = (*module, segment)
-        return self._tree.get((root, module))
+    def _imported(self, root: int, module: Segments, name: str) -> tuple[int, Segments] | None:
+        """The module that a module's own `use` gives a name, by itself or through `*`; imports of imports do not."""
+        here = (root, module)
+        if here not in self._visible:
+            named: dict[str, tuple[int, Segments]] = {}
+            globs: list[tuple[int, Segments]] = []
+            for segments in self._uses.get(here, ()):
+                if (start := self._start(root, module, segments, True)) is not None:
+                    crate, above, rest = start
+                    every = rest[-1:] == ("*",)
+                    whole = (crate, (*above, *(rest[:-1] if every else rest)))
+                    if whole in self._tree and whole != here:
+                        if every:
+                            globs.append(whole)
+                        else:
+                            named.setdefault(segments[-1], whole)
+            self._visible[here] = named, globs[:_MOST_GLOBS]
+        named, globs = self._visible[here]
+        if name in named:
+            return named[name]
+        return next(((c, (*m, name)) for c, m in globs if (c, (*m, name)) in self._tree), None)
 
 
 def _root_rank(path: str) -> tuple[int, int, str]:

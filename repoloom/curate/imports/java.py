@@ -29,9 +29,9 @@ _DECLARED = re.compile(
     r"^(?:(?:public|abstract|final|sealed|non-sealed|strictfp)\s++)*+(?:class|interface|enum|record|@interface)\s++(\w++)",
     re.MULTILINE,
 )
-_TYPE_NAME = re.compile(r"(?<![\w$.])[A-Z][\w$]*+|(?<=\.\.\.)[A-Z][\w$]*+")
+_NAME = re.compile(r"[\w$.]++")
 _SPACE = re.compile(r"\s++")
-_QUALIFIED = re.compile(r"(?<![\w$.])[a-z_][\w$]*+(?:\.[a-z_][\w$]*+)++\.[A-Z][\w$]*+")
+_QUALIFIED = re.compile(r"[a-z_][\w$]*+(?:\.[a-z_][\w$]*+)++\.[A-Z][\w$]*+")
 _MOST_ON_DEMAND = 100
 
 
@@ -48,7 +48,7 @@ class Unit(NamedTuple):
 
 def extract(text: str) -> Unit:
     """Read one Java file. Comments, strings and text blocks are taken out first."""
-    code = _SKIP.sub(lambda match: '""' if match[0][0] == '"' else " ", text)
+    code = _SKIP.sub(" ", text)
     package = _PACKAGE.search(code)
     imports: list[str] = []
     on_demand: list[str] = []
@@ -56,13 +56,20 @@ def extract(text: str) -> Unit:
     for match in _IMPORT.finditer(code):
         (on_demand if match[3] else imports).append(_SPACE.sub("", match[2]))
         end = match.end()
+    names: set[str] = set()
+    qualified: list[str] = []
+    for name in sorted(set(_NAME.findall(code, end))):
+        if name[0].isupper():
+            names.add(name.partition(".")[0])
+        elif dotted := _QUALIFIED.match(name):
+            qualified.append(dotted[0])
     return Unit(
         _SPACE.sub("", package[1]) if package else "",
         imports,
         list(dict.fromkeys(on_demand))[:_MOST_ON_DEMAND],
         _DECLARED.findall(code),
-        set(_TYPE_NAME.findall(code, end)),
-        list(dict.fromkeys(_QUALIFIED.findall(code, end))),
+        names,
+        qualified,
     )
 
 

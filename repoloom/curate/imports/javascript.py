@@ -34,6 +34,7 @@ _CANDIDATE = re.compile(r"(?:from|import|require)\s*+(?:\(\s*+)?+[\"'`/]|<refere
 
 _TYPESCRIPT = (".ts", ".tsx", ".d.ts", ".mts", ".cts")
 _JAVASCRIPT = (".js", ".jsx", ".mjs", ".cjs")
+_DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 _OTHER = (".json", ".vue", ".svelte")
 _WRITTEN_AS = {".js": (".ts", ".tsx", ".d.ts", ".jsx"), ".jsx": (".tsx",), ".mjs": (".mts",), ".cjs": (".cts",)}
 """A TypeScript file is imported by the name of the JavaScript file that it will become."""
@@ -74,6 +75,9 @@ def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, in
                 bases = [base] if (base := join(place, name)) is not None else []
             else:
                 bases = packages.lookups(name, place)
+                if files[n].language == "javascript":
+                    # A script uses the module that runs, not the declarations that describe it to TypeScript.
+                    bases.sort(key=lambda base: base.endswith(_DECLARATIONS))
             for base in bases:
                 used = _file(base, paths, extensions, packages)
                 if used is not None:

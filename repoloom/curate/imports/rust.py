@@ -12,23 +12,48 @@ from repoloom.curate.imports.crates import Crates
 from repoloom.curate.imports.file import File
 from repoloom.curate.imports.paths import folder, join
 
-_TOKEN = re.compile(
-    r"""
-      //[^\n]*+
-    | /\*[^*/]*+(?:(?:\*(?!/)|/(?!\*)|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))[^*/]*+)*+(?:\*/|\Z)
-    | r(?P<mark>\#{0,8}+)"(?:.*?)(?:"(?P=mark)|\Z)
-    | "[^"\\]*+(?:\\.?+[^"\\]*+)*+(?:"|\Z)
-    | '(?:[^'\\\n]|\\[^\n]{1,10}?)'
-    | \#!?\[(?P<attribute>(?:[^\]"\n]|"[^"\n]*+"){0,300}+)
-    | (?P<brace>[{}])
-    | \binclude(?:_str|_bytes)?+!\s*+[(\[{]\s*+"(?P<include>[^"\n]{1,300}+)"
-    | \bmod\s++(?:r\#)?+(?P<module>\w++)\s*+(?P<opens>[;{])
-    | \buse\s++(?P<use>[\w\s:{},*\#]*+(?:(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))[\w\s:{},*\#]*+)*+);?+
-    | (?<![\w:.'])(?P<path>(?:::)?+[a-z_]\w*+(?:::[A-Za-z_]\w*+)++)
-    """,
-    re.VERBOSE | re.DOTALL,
+_LINE, _BLOCK = r"//[^\n]*+", r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)"
+_NESTED = rf"/\*[^*/]*+(?:(?:\*(?!/)|/(?!\*)|{_BLOCK})[^*/]*+)*+(?:\*/|\Z)"
+_RAW = "|".join(
+    rf'"{m}[^"]*+(?:"(?!{m})[^"]*+)*+(?:"{m}|\Z)'.replace('"', f'{m}"', 1)
+    for m in ("", *(r"\#" * n for n in range(1, 9)))
 )
-_COMMENT = re.compile(r"//[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z)")
+
+
+def _scanner(braces: bool) -> re.Pattern[str]:
+    """One match for each thing of interest: what stands before it is passed over inside of the match.
+
+    That, and that words are taken whole, is what makes the scan fast. Braces are of interest inside of inline modules.
+    """
+    return re.compile(
+        rf"""
+        (?:
+            [^\w"'/\#:{"{}" if braces else ""}]++
+          | {_LINE} | {_NESTED} | /
+          | [bc]?+r(?:{_RAW})
+          | "[^"\\]*+(?:\\.?+[^"\\]*+)*+(?:"|\Z)
+          | '(?:[^'\\\n]'|\\[^\n]{{1,10}}?')?+
+          | \#(?!!?\[(?:path|cfg_attr)\b)
+          | :(?!:[a-z_]\w*+::)
+          | (?!(?:use|mod)\s|include(?:_str|_bytes)?+!)[a-z_]\w*+(?!::[A-Za-z_])
+          | [^\Wa-z_]\w*+(?:::\w++)*+
+        )*+
+        (?:
+            \#!?\[(?P<attribute>(?:[^\]"\n]|"[^"\n]*+"){{1,300}}+)
+          | (?P<brace>[{{}}])
+          | include(?:_str|_bytes)?+!\s*+[(\[{{]\s*+"(?P<include>[^"\n]{{1,300}}+)"
+          | mod\s++(?:r\#)?+(?P<module>\w++)\s*+(?P<opens>[;{{])
+          | use\s++(?P<use>[\w\s:{{}},*\#]*+(?:(?:{_LINE}|{_BLOCK})[\w\s:{{}},*\#]*+)*+);?+
+          | (?P<path>(?:::)?+[a-z_]\w*+(?:::[A-Za-z_]\w*+)++)
+          | \w++ | . | \Z
+        )
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_OUTSIDE, _INSIDE = _scanner(braces=False), _scanner(braces=True)
+_COMMENT = re.compile(rf"{_LINE}|{_BLOCK}")
 _PATH = re.compile(r'\bpath\s*+=\s*+"([^"\n]++)"')
 _TREE = re.compile(r"::|[{},*]|(?:r#)?\w+")
 _MOST_NESTED = 32
@@ -62,13 +87,16 @@ def extract(text: str) -> Source:
     around: list[tuple[int, str]] = []
     inside: Segments = ()
     attributes: list[str] = []
-    for match in _TOKEN.finditer(text):
+    matches = _OUTSIDE.finditer(text)
+    while (match := next(matches, None)) is not None:
         kind = match.lastgroup
         if kind == "brace":
             depth += 1 if match["brace"] == "{" else -1
             if around and depth < around[-1][0]:
                 around.pop()
                 inside = tuple(name for _, name in around)
+                if not around:
+                    matches = _OUTSIDE.finditer(text, match.end())
         elif kind == "path":
             source.paths[inside, tuple(match["path"].split("::"))] = None
         elif kind == "use":
@@ -83,6 +111,8 @@ def extract(text: str) -> Source:
             if match["opens"] == ";":
                 source.modules.append(Module(inside, match["module"], tuple(attributes)))
             else:
+                if not around:
+                    matches = _INSIDE.finditer(text, match.end())
                 depth += 1
                 if len(around) < _MOST_NESTED:
                     around.append((depth, match["module"]))
@@ -93,7 +123,7 @@ def extract(text: str) -> Source:
 
 
 def use_tree(text: str) -> Iterator[Segments]:
-    """The paths of a use tree: `a::{b, c::*}` gives a::b and a::c. Text after `as` is left out."""
+    """The paths of a use tree: `a::{b, c::*}` gives a::b and a::c::*. Text after `as` is left out."""
     prefix: list[str] = []
     starts: list[int] = []
     skip = False
@@ -118,7 +148,7 @@ def use_tree(text: str) -> Iterator[Segments]:
             if not prefix:
                 prefix.append("")
         elif not skip:
-            if word not in ("*", "self") or not prefix:
+            if word != "self" or not prefix:
                 prefix.append(word.removeprefix("r#"))
             fresh = True
     if fresh:
@@ -134,6 +164,7 @@ def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, in
         {files[n].path: n for n in sources},
         {n: [(m.inside, m.name, m.attributes) for m in source.modules] for n, source in sources.items()},
         {n: source.inline for n, source in sources.items()},
+        {n: source.uses for n, source in sources.items()},
         manifests,
     )
     for n, source in sources.items():

@@ -7,16 +7,27 @@ const ts = require("typescript");
 const folder = fs.realpathSync(process.argv[2]);
 const names = fs.readFileSync(process.argv[3], "utf8").split("\n").filter(Boolean);
 const known = new Set(names);
+const real = (file) => path.relative(folder, ts.sys.realpath(file));
 const host = {
   ...ts.sys,
-  fileExists: (file) => known.has(path.relative(folder, file)) || path.basename(file) === "package.json" && ts.sys.fileExists(file),
+  // node_modules may hold links to the packages of a workspace, as an installation lays them.
+  fileExists: (file) => ts.sys.fileExists(file) && (known.has(real(file)) || path.basename(file) === "package.json"),
 };
 
-const options = { allowJs: true, resolveJsonModule: true, preserveSymlinks: true, moduleResolution: ts.ModuleResolutionKind.Bundler, module: ts.ModuleKind.ESNext };
-const config = path.join(folder, "tsconfig.json");
-if (fs.existsSync(config)) {
-  const parsed = ts.parseJsonConfigFileContent(ts.readConfigFile(config, ts.sys.readFile).config, ts.sys, folder);
-  Object.assign(options, { paths: parsed.options.paths, baseUrl: parsed.options.baseUrl, pathsBasePath: parsed.options.pathsBasePath });
+const base = { allowJs: true, resolveJsonModule: true, moduleResolution: ts.ModuleResolutionKind.Bundler, module: ts.ModuleKind.ESNext };
+const configured = new Map();
+// The options of the nearest tsconfig.json in the folder.
+function optionsFor(place) {
+  if (!configured.has(place)) {
+    const config = path.join(place, "tsconfig.json");
+    let options = base;
+    if (fs.existsSync(config)) {
+      const parsed = ts.parseJsonConfigFileContent(ts.readConfigFile(config, ts.sys.readFile).config, { ...ts.sys, readDirectory: () => [] }, place);
+      options = { ...base, paths: parsed.options.paths, baseUrl: parsed.options.baseUrl, pathsBasePath: parsed.options.pathsBasePath };
+    } else if (place !== folder) options = optionsFor(path.dirname(place));
+    configured.set(place, options);
+  }
+  return configured.get(place);
 }
 const lines = new Set();
 for (const name of names) {
@@ -24,7 +35,9 @@ for (const name of names) {
   const source = ts.createSourceFile(whole, fs.readFileSync(whole, "utf8"), ts.ScriptTarget.Latest, true);
   const note = (node) => {
     if (!node || !ts.isStringLiteralLike(node)) return;
-    const found = ts.resolveModuleName(node.text, whole, options, host).resolvedModule;
+    // A script uses the module that runs, not the declarations that describe it to TypeScript.
+    const asker = { ...optionsFor(path.dirname(whole)), noDtsResolution: /\.[cm]?jsx?$/.test(name) };
+    const found = ts.resolveModuleName(node.text, whole, asker, host).resolvedModule;
     const used = found && path.relative(folder, found.resolvedFileName);
     if (used && known.has(used) && used !== name) lines.add(`${name}\t${used}`);
   };
