@@ -97,18 +97,34 @@ def collect(
 @app.command()
 def curate(
     shards: Annotated[Path, typer.Argument(help="The folder that `collect` wrote.")],
-    out: Out,
+    out: Annotated[Path | None, typer.Option(help="The folder to write; an interrupted run in it is resumed.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe whose [curate] table holds.")] = None,
+    rules: Annotated[str | None, typer.Option(help="repoloom, deepseek, starcoder2 or opencoder.")] = None,
+    compilers: Annotated[bool, typer.Option("--compilers", help="Ask the installed compilers too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the rules would drop; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Filter, deduplicate, screen, decontaminate and order: shards to training documents, with a ledger.
 
     repoloom curate shards --out corpus
+
+    repoloom curate shards --rules starcoder2 --dry-run
     """
+    read = load_recipe(recipe) if recipe else None
+    given = {"rules": rules, "compilers": compilers or None}
+    settings = _checked(
+        Curate, **{**(dict(read.curate) if read else {}), **{k: v for k, v in given.items() if v is not None}}
+    )
+    if dry_run:
+        from repoloom.curate.dry import dry_run as judge
+
+        _print_counts(judge(shards, settings), as_json)
+        return
+    if out is None:
+        raise UsageError("curate: give --out DIR, or --dry-run")
     from repoloom.curate import curate as work
 
-    read = load_recipe(recipe) if recipe else None
-    manifest = work(shards, out, read.curate if read else Curate(), read.seed if read else 0)
+    manifest = work(shards, out, settings, read.seed if read else 0)
     _print_counts(manifest["counts"], as_json)
 
 
@@ -134,6 +150,8 @@ def explain(
 @app.command()
 def order(
     folder: Annotated[Path, typer.Argument(help="A folder that holds one repository.", metavar="DIR")],
+    by: Annotated[str, typer.Option(help="topological, deepseek (as published) or shuffle.")] = "topological",
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """The files of a repository in dependency order, and the edges found.
@@ -142,9 +160,10 @@ def order(
 
     repoloom order ~/project --json | jq '.edges[]'
     """
+    method = _checked(Curate, order=by).order
     from repoloom.curate.order import order_folder
 
-    found = order_folder(folder)
+    found = order_folder(folder, method, seed)
     if as_json:
         _print_json({"files": found.files, "edges": [list(edge) for edge in found.edges]})
     else:
@@ -153,7 +172,12 @@ def order(
             uses[user] = uses.get(user, 0) + 1
         for path in found.files:
             print(f"{uses.get(path, 0):>5}  {json.dumps(path)[1:-1]}")
-        print(f"{len(found.files)} files, {len(found.edges)} edges; the number before a file: files it uses")
+        place = {path: n for n, path in enumerate(found.files)}
+        forward = sum(place[used] < place[user] for user, used in found.edges if user in place and used in place)
+        print(
+            f"{len(found.files)} files, {len(found.edges)} edges, {forward} of them honoured by this order; "
+            "the number before a file: files it uses"
+        )
 
 
 @app.command()
@@ -439,7 +463,7 @@ def _print_counts(counts: dict[str, Any], as_json: bool) -> None:
 
 
 def _row(of: dict[str, int]) -> tuple[str, str, str]:
-    return f"{of['repositories']:,}", f"{of['files']:,}", f"{of['bytes'] / 1e6:.2f}"
+    return f"{of['repositories']:,}" if "repositories" in of else "", f"{of['files']:,}", f"{of['bytes'] / 1e6:.2f}"
 
 
 def _bytes(of: dict[str, int]) -> int:

@@ -28,6 +28,8 @@ from repoloom.errors import UserError
 
 PACKAGE = Path(__file__).parent
 MANIFEST = "manifest.json"
+CACHE = ".cache"
+"""A folder in a stage's that outlives a change of inputs: whoever writes there says itself what is still good."""
 _BUILDING = ".building.json"
 _LOCK = ".lock"
 _PARTIAL = ".partial-"
@@ -85,11 +87,25 @@ def atomic_write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+@contextlib.contextmanager
+def whole(place: Path) -> Iterator[Path]:
+    """A path beside `place` to write a file or folder at; renamed into place when the block ends without error."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f"{_PARTIAL}{os.getpid()}-{place.name}")
+    _remove(partial)
+    yield partial
+    if partial.is_dir():
+        _remove(place)
+    partial.replace(place)
+
+
 class Work:
     """A stage's folder while it is being written. Made by `build`."""
 
-    def __init__(self, folder: Path, fingerprint: str, finished: Manifest | None, resumed: bool) -> None:
+    def __init__(self, folder: Path, base: str, fingerprint: str, finished: Manifest | None, resumed: bool) -> None:
         self.folder = folder
+        self.base = base
+        """A digest of all that decides what the stage makes but its inputs: settings, code, libraries."""
         self.fingerprint = fingerprint
         self.finished = finished
         """The manifest of an earlier run that still holds: the stage has nothing to do. None otherwise."""
@@ -104,14 +120,8 @@ class Work:
     @contextlib.contextmanager
     def write(self, name: str) -> Iterator[Path]:
         """A path beside `name` to write a file or folder at; renamed into place when the block ends without error."""
-        place = self.path(name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f"{_PARTIAL}{os.getpid()}-{place.name}")
-        _remove(partial)
-        yield partial
-        if partial.is_dir():
-            _remove(place)
-        partial.replace(place)
+        with whole(self.path(name)) as partial:
+            yield partial
 
     def finish(self, counts: Mapping[str, Any]) -> Manifest:
         """State what the stage made; `build` adds files, time and machine, and writes the manifest at its end."""
@@ -160,7 +170,7 @@ def build(
                 _empty(folder)
                 atomic_write(folder / _BUILDING, json.dumps({"fingerprint": fingerprint}))
             _sweep(folder)
-        work = Work(folder, fingerprint, finished, resumed)
+        work = Work(folder, digest_json({**identity, "inputs": None}), fingerprint, finished, resumed)
         clock = time.monotonic()
         with _peak_memory() as peak:
             yield work
@@ -279,7 +289,7 @@ def _empty(folder: Path) -> None:
     atomic_write(folder / _BUILDING, json.dumps({"fingerprint": ""}))  # if killed below, still a stage's folder
     (folder / MANIFEST).unlink(missing_ok=True)
     for entry in folder.iterdir():
-        if entry.name not in {_LOCK, _BUILDING}:
+        if entry.name not in {_LOCK, _BUILDING, CACHE}:
             _remove(entry)
 
 

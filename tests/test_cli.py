@@ -70,6 +70,52 @@ def recipe(tmp_path: Path) -> Path:
     return place
 
 
+# Curation
+
+
+def test_a_dry_run_says_what_each_rule_set_would_drop_and_writes_nothing(corpus: Path, tmp_path: Path) -> None:
+    before = sorted(path for path in corpus.rglob("*"))
+    tables = {}
+    for name in ("repoloom", "deepseek", "starcoder2", "opencoder"):
+        done = repoloom("curate", corpus / "shards", "--rules", name, "--dry-run", "--json")
+        assert (done.returncode, said(done)) == (0, []), done.stderr
+        counts = tables[name] = json.loads(done.stdout)
+        for unit in ("files", "bytes"):
+            assert counts["in"][unit] == counts["kept"][unit] + sum(rule[unit] for rule in counts["dropped"].values())
+            assert counts["in"][unit] == sum(row[f"in_{unit}"] for row in counts["languages"].values())
+            assert counts["kept"][unit] == sum(row[f"kept_{unit}"] for row in counts["languages"].values())
+    assert len({json.dumps(counts) for counts in tables.values()}) > 1
+    assert sorted(path for path in corpus.rglob("*")) == before
+    # The rules that the whole stage applied are the same ones.
+    whole = json.loads((corpus / "corpus/manifest.json").read_text())["counts"]["dropped"]
+    dry = tables["repoloom"]["dropped"]
+    assert dry == {rule: {unit: whole[rule][unit] for unit in ("files", "bytes")} for rule in dry}
+    assert "dropped by" in repoloom("curate", corpus / "shards", "--dry-run").stdout
+
+
+def test_curate_needs_a_folder_and_a_rule_that_there_is(corpus: Path, tmp_path: Path) -> None:
+    assert "give --out DIR, or --dry-run" in refused(repoloom("curate", corpus / "shards"), 2)
+    assert "rules: " in refused(repoloom("curate", corpus / "shards", "--rules", "linux", "--dry-run"), 2)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("name = 'x'\n[curate.thresholds]\nlongest-lines = 5\n")
+    line = refused(repoloom("curate", corpus / "shards", "--recipe", recipe, "--out", tmp_path / "out"), 2)
+    assert "longest-lines" in line and "did you mean longest-line" in line
+
+
+def test_order_by_each_method(corpus: Path) -> None:
+    folder = next((corpus / "sources").iterdir())
+    found = {}
+    for by in ("topological", "deepseek", "shuffle"):
+        done = repoloom("order", folder, "--by", by, "--json")
+        assert done.returncode == 0, done.stderr
+        found[by] = json.loads(done.stdout)
+    assert len({tuple(sorted(one["files"])) for one in found.values()}) == 1
+    again = json.loads(repoloom("order", folder, "--by", "shuffle", "--seed", "1", "--json").stdout)
+    assert again["files"] != found["shuffle"]["files"]
+    assert found["topological"]["edges"] == found["deepseek"]["edges"] == found["shuffle"]["edges"]
+    assert "order: " in refused(repoloom("order", folder, "--by", "size"), 2)
+
+
 # Help
 
 

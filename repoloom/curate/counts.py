@@ -15,10 +15,13 @@ _EXAMPLE = range(8, 41)
 
 
 def counts(
-    repositories: Sequence[Repository], files: Mapping[str, Sequence[Entry]], notes: Sequence[Note]
+    repositories: Sequence[Repository], files: Mapping[str, Sequence[Entry]], notes: Mapping[str, Sequence[Note]]
 ) -> dict[str, Any]:
-    """The counts of the stage. `files` holds every file of every repository, with the rule that dropped it."""
-    woven = {note["repo"]: note for note in notes}
+    """The counts of the stage.
+
+    `files` holds every file of every repository, with the rule that dropped it; `notes` what the second pass said of
+    each repository's parts.
+    """
     every = [entry for entries in files.values() for entry in entries]
     dropped: dict[str, dict[str, int]] = {}
     for entry in every:
@@ -30,7 +33,7 @@ def counts(
         for rule_name in {entry.rule for entry in entries} & _WHOLE:
             dropped[str(rule_name)]["repositories"] += 1
     kept = {r.name: [entry for entry in files[r.name] if entry.rule is None] for r in repositories}
-    training = [woven[r.name] for r in repositories if kept[r.name] and not r.heldout]
+    training = [note for r in repositories if kept[r.name] and not r.heldout for note in notes[r.name]]
     return {
         "in": _sum(files.values()),
         "kept": _sum(kept[r.name] for r in repositories if not r.heldout),
@@ -42,13 +45,15 @@ def counts(
                 "repo": r.name,
                 "files": len(kept[r.name]),
                 "bytes": sum(entry.bytes for entry in kept[r.name]),
-                "documents": len(woven[r.name]["documents"]),
+                "documents": sum(len(note["documents"]) for note in notes[r.name]),
                 "heldout": r.heldout,
             }
             for r in repositories
             if kept[r.name]
         ],
         "document_bytes": sorted(size for note in training for size in note["documents"]),
+        "redacted": dict(sorted(sum((Counter(n["redacted"]) for of in notes.values() for n in of), Counter()).items())),
+        "scores": _scores(note for of_one in notes.values() for note in of_one),
         "edges": {key: sum(note[key] for note in training) for key in ("found", "forward")},
         "example": _example(training),
     }
@@ -71,6 +76,15 @@ def _languages(entries: Iterable[Entry], heldout: set[str]) -> dict[str, dict[st
         if entry.rule is None and entry.repo not in heldout:
             row.update(kept_files=1, kept_bytes=entry.bytes)
     return {name: dict(table[name]) for name in sorted(table)}
+
+
+def _scores(notes: Iterable[Note]) -> dict[str, list[int]]:
+    """How many files have which score, in bins from 0 to 1, dropped ones among them."""
+    found: dict[str, list[int]] = {}
+    for note in notes:
+        for name, bins in note["scores"].items():
+            found[name] = [a + b for a, b in zip(found.get(name, [0] * len(bins)), bins, strict=True)]
+    return found
 
 
 def _example(notes: Iterable[Note]) -> dict[str, Any] | None:

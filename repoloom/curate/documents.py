@@ -12,7 +12,7 @@ from typing import Any
 
 from repoloom import languages
 from repoloom.curate import imports
-from repoloom.curate.order import ordered_components
+from repoloom.curate.order import Order, arrange
 from repoloom.curate.source import Entry
 
 Document = dict[str, Any]
@@ -34,22 +34,26 @@ class Woven:
         return sum(position[used] < position[user] for user, used in self.edges)
 
 
-def weave(entries: Sequence[Entry], texts: Sequence[str]) -> Woven:
+def weave(entries: Sequence[Entry], texts: Sequence[str], by: Order, seed: int) -> Woven:
     """Order one repository's files. Entries with a rule are nodes only and are left out of the answer."""
     names = [entry.path for entry in entries]
     files = [imports.File(e.path, e.language, text) for e, text in zip(entries, texts, strict=True)]
     edges = imports.edges(files)
-    groups = (
-        [node for node in group if entries[node].rule is None]
-        for group in ordered_components(len(entries), edges, names)
-    )
+    key = f"{seed}\0{entries[0].repo}" if entries else ""
+    groups = ([node for node in group if entries[node].rule is None] for group in arrange(names, edges, by, key))
     kept = [(user, used) for user, used in edges if entries[user].rule is None and entries[used].rule is None]
     return Woven([group for group in groups if group], kept)
 
 
-def documents(entries: Sequence[Entry], texts: Sequence[str], woven: Woven, limit: int) -> Iterator[Document]:
-    """The documents of one repository, in order, each of at most `limit` bytes unless one file alone is larger."""
+def documents(
+    entries: Sequence[Entry], texts: Sequence[str], woven: Woven, limit: int, part: int = 0
+) -> Iterator[Document]:
+    """The documents of one repository, in order, each of at most `limit` bytes unless one file alone is larger.
+
+    `part` is above 0 for the later parts of a repository that is too large to be ordered at once.
+    """
     number = 0
+    name = f"{part}." if part else ""
     for group in woven.components:
         members: list[tuple[Entry, str]] = []
         size = 0
@@ -57,11 +61,11 @@ def documents(entries: Sequence[Entry], texts: Sequence[str], woven: Woven, limi
             text = _opened(entries[node], texts[node])
             more = len(text.encode())
             if members and size + more > limit:
-                yield _document(members, number)
+                yield _document(members, f"{name}{number}")
                 number, members, size = number + 1, [], 0
             members.append((entries[node], text))
             size += more
-        yield _document(members, number)
+        yield _document(members, f"{name}{number}")
         number += 1
 
 
@@ -71,7 +75,7 @@ def _opened(entry: Entry, text: str) -> str:
     return header + text + ("" if text.endswith("\n") else "\n")
 
 
-def _document(members: Sequence[tuple[Entry, str]], number: int) -> Document:
+def _document(members: Sequence[tuple[Entry, str]], number: str) -> Document:
     files = []
     place = 0
     weight: dict[str, int] = {}

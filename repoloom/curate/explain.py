@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from repoloom import ledger, recipe, stage
-from repoloom.curate import imports, rules, screen, weave
-from repoloom.curate.decontaminate import benchmarks
+from repoloom.curate import filters, imports, quality, screen, secrets, weave
+from repoloom.curate.decontaminate import Detector
 from repoloom.errors import UserError
 
 Answer = dict[str, Any]
@@ -48,7 +48,8 @@ def _open(folder: Path) -> _Run:
     manifest = stage.read_manifest(curate)
     if manifest.get("stage") != "curate":
         raise UserError(f"{folder} holds no curate stage: give a run's folder, or the --out of `repoloom curate`")
-    settings = recipe.Curate.model_validate({k: v for k, v in manifest["settings"].items() if k != "seed"})
+    keys = recipe.Curate.model_fields  # the manifest's settings hold a seed and more beside them
+    settings = recipe.Curate.model_validate({k: v for k, v in manifest["settings"].items() if k in keys})
     collect = _collect(curate, manifest["inputs"]["shards"])
     tables = [ledger.read(part) for part in (collect, curate) if part is not None]
     drops = pa.concat_tables(tables)
@@ -162,18 +163,44 @@ def _file(run: _Run, repo: str, path: str) -> Answer:
     if found:
         language, text = found.language, found.text
         answer["language"] = language
+        batch = filters.Batch([path], [language], [text])
         answer["measures"] = [
             {
-                "rule": measured.rule.name,
-                "value": round(measured.value, 4),
-                "at_least": measured.rule.at_least,
-                "at_most": measured.rule.at_most,
-                "passes": measured.threshold is None,
+                "rule": found.rule.name,
+                "value": round(found.value, 4),
+                "at_least": found.rule.at_least,
+                "at_most": found.rule.at_most,
+                "passes": not found.broken,
+                "source": found.rule.source,
             }
-            for measured in rules.measure(rules.rules(run.settings.rules), language, text)
+            for found in filters.measure(_rules(run), batch)
         ]
+        if scores := quality.scores(language, text):
+            answer["measures"] += [
+                _score("readability", scores.readability, run.settings.readability),
+                _score("modularity", scores.modularity, run.settings.modularity),
+            ]
+            answer["features"] = {name: round(value, 4) for name, value in scores.features.items()}
+        if run.settings.redact and answer["status"] != "dropped":
+            answer["redacted"] = secrets.redact(text).counts
         answer["detail"] = _detail(run, answer["drops"], language, path, text)
     return answer
+
+
+def _score(name: str, value: float, least: float) -> Answer:
+    source = "DeepSeek-Coder 2.4, unpublished in detail: see docs/screens.md"
+    return {
+        "rule": name,
+        "value": round(value, 4),
+        "at_least": least,
+        "at_most": None,
+        "passes": value >= least,
+        "source": source,
+    }
+
+
+def _rules(run: _Run) -> tuple[filters.Rule, ...]:
+    return filters.rule_set(run.settings.rules, run.settings.thresholds)
 
 
 def _neighbours(run: _Run, repo: str, documents: list[Answer], path: str) -> Answer:
@@ -186,11 +213,11 @@ def _neighbours(run: _Run, repo: str, documents: list[Answer], path: str) -> Ans
         for document in documents
         for file in document["files"]
     }
-    filters = {rule.name for rule in rules.rules(run.settings.rules)}
+    names = {rule.name for rule in _rules(run)}
     dropped = [
         row["path"]
         for row in _drops(run, repo)
-        if row["stage"] == "curate" and row["rule"] in filters and row["bytes"] <= weave.NODES
+        if row["stage"] == "curate" and row["rule"] in names and row["bytes"] <= weave.NODES
     ]
     files = sorted([*kept.values(), *_contents(run, repo, dropped)], key=lambda file: file.path)
     edges = [(files[user].path, files[used].path) for user, used in imports.edges(files)]
@@ -214,11 +241,14 @@ def _detail(run: _Run, drops: list[Answer], language: str, path: str, text: str)
     """What the ledger's numbers cannot say: which words are a benchmark's, where the syntax fails."""
     rule = drops[-1]["rule"] if drops else ""
     if rule == "syntax":
-        return (screen.python_error(text) or "") if language == "python" else "tokens that the grammar cannot place"
+        return screen.reason(language, path, text)
     if rule.startswith("contamination-"):
-        name = rule.removeprefix("contamination-")
-        (benchmark,) = benchmarks((name,), run.settings.contamination_ngram)
-        return "; ".join(f'"{shared}"' for shared in benchmark.examples(text))
+        try:
+            detector = Detector(run.settings.decontaminate, run.settings.contamination_ngram)
+        except UserError as gone:  # a user's file, which this folder or machine does not have
+            return str(gone)
+        shared = detector.examples(text, language, rule.removeprefix("contamination-"))
+        return "; ".join(f'"{words}"' for words in shared)
     return ""
 
 
@@ -226,6 +256,7 @@ _SAME = {
     "duplicate-repository": "its repository is a near-duplicate of {}, which stays",
     "heldout-repository": "its repository is a near-duplicate of {}, which is held out",
     "heldout-file": "it copies {}, which is held out",
+    "duplicate-file": "it copies {}, which stays",
 }
 
 
@@ -273,6 +304,8 @@ def _render_file(answer: Answer) -> Iterator[str]:
         for title, names in (("uses", answer["uses"]), ("used by", answer["used_by"])):
             more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
             yield f"  {title}: {', '.join(names[:10]) or 'nothing here'}{more}"
+    if answer.get("redacted"):
+        yield f"  redacted: {', '.join(f'{count} {kind}' for kind, count in sorted(answer['redacted'].items()))}"
     for measured in answer.get("measures", []):
         bounds = " and ".join(
             f"{word} {_number(measured[key])}"

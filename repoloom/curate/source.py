@@ -1,19 +1,25 @@
-"""The shards that curate reads, a row group at a time, and what it knows of each file without its content."""
+"""The shards that curate reads, a repository at a time, and what it knows of each file without its content."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from repoloom.errors import UserError
 from repoloom.formats import SHARD
 
-_CHUNK = 8_000_000
-"""Bytes of source in one piece of work for a worker."""
+PIECE = 8_000_000
+"""Bytes of source in one piece of a repository, and about that many in one piece of work for a worker."""
+_LARGE = 64_000_000
+"""A row group over this many bytes is read by one worker: it can only be read from its beginning."""
+_ROWS = 512
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,13 +32,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Consecutive row groups of one shard: a piece of work."""
+class Span:
+    """Rows `first` to `end` of a row group."""
 
     shard: int
+    group: int
     first: int
-    last: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive rows of one repository: it whole, or about 8 MB of it, counted from its first file."""
+
+    repo: str
+    spans: tuple[Span, ...]
     bytes: int
+
+    def places(self) -> list[Place]:
+        """Where each of its rows stands."""
+        return [Place(span.shard, span.group, row) for span in self.spans for row in range(span.first, span.end)]
 
 
 @dataclass(slots=True)
@@ -69,34 +88,121 @@ class Source:
     def __init__(self, shards: Sequence[Path]) -> None:
         self.shards = tuple(shards)
 
-    def chunks(self) -> list[Chunk]:
-        """The corpus in pieces of about 8 MB. Raises UserError where a shard cannot be read or lacks a column."""
-        chunks: list[Chunk] = []
+    def pieces(self) -> Iterator[Piece]:
+        """The corpus in pieces, in order. Raises UserError where a shard cannot be read or lacks a column.
+
+        Where a piece begins depends on its own repository alone, so that it is found again when others have changed.
+        """
+        repo, spans, size = "", list[Span](), 0
+        for span, name, sizes in self._runs():
+            if name != repo and spans:
+                yield Piece(repo, tuple(spans), size)
+                spans, size = [], 0
+            repo, start = name, span.first
+            for row, more in enumerate(sizes.tolist(), start=span.first):
+                size += more
+                if size >= PIECE:
+                    yield Piece(repo, (*spans, Span(span.shard, span.group, start, row + 1)), size)
+                    spans, size, start = [], 0, row + 1
+            if start < span.end:
+                spans.append(Span(span.shard, span.group, start, span.end))
+        if spans:
+            yield Piece(repo, tuple(spans), size)
+
+    def _runs(self) -> Iterator[tuple[Span, str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]]:
+        """Each run of rows of one repository in a row group, with its name and its files' sizes."""
         for shard, path in enumerate(self.shards):
             with _open(path) as file:
-                first = size = 0
                 for group in range(file.num_row_groups):
-                    size += file.metadata.row_group(group).total_byte_size
-                    if size >= _CHUNK or group == file.num_row_groups - 1:
-                        chunks.append(Chunk(shard, first, group, size))
-                        first, size = group + 1, 0
-        return chunks
+                    table = _readable(path, lambda file=file, group=group: file.read_row_group(group, ["repo", "size"]))  # type: ignore[misc]
+                    names = np.array(table.column("repo").fill_null("").to_pylist(), object)
+                    sizes = table.column("size").fill_null(0).to_numpy()
+                    borders = np.flatnonzero(names[1:] != names[:-1]) + 1
+                    for first, end in zip([0, *borders.tolist()], [*borders.tolist(), len(names)], strict=True):
+                        if end > first:
+                            yield Span(shard, group, first, end), names[first], np.maximum(sizes[first:end], 0)
 
-    def rows(self, chunk: Chunk) -> Iterator[tuple[Place, dict[str, Any]]]:
-        """Every row of a chunk with its place, one row group in memory at a time."""
-        with _open(self.shards[chunk.shard]) as file:
-            for group in range(chunk.first, chunk.last + 1):
-                for row, values in enumerate(_rows(file.read_row_group(group, SHARD.names))):
-                    yield Place(chunk.shard, group, row), values
+    def jobs(self, pieces: Iterable[Piece]) -> list[list[Piece]]:
+        """Consecutive pieces, about 8 MB a job."""
+        jobs: list[list[Piece]] = []
+        size, last = PIECE, None
+        for piece in pieces:
+            group = (piece.spans[0].shard, piece.spans[0].group)
+            if size >= PIECE and not (group == last and self._large[group[0]][group[1]]):
+                jobs.append([])
+                size = 0
+            jobs[-1].append(piece)
+            size += piece.bytes
+            last = (piece.spans[-1].shard, piece.spans[-1].group)
+        return jobs
+
+    @cached_property
+    def _large(self) -> list[list[bool]]:
+        found = []
+        for path in self.shards:
+            with _open(path) as file:
+                groups = range(file.num_row_groups)
+                found.append([file.metadata.row_group(group).total_byte_size > _LARGE for group in groups])
+        return found
+
+    def tables(self, pieces: Iterable[Piece]) -> Iterator[pa.Table]:
+        """The rows of each piece, with the columns of a shard. Pieces in their order are read in one walk."""
+        reader = _Reader(self.shards, SHARD.names)
+        for piece in pieces:
+            yield pa.concat_tables([reader.rows(span) for span in piece.spans]).combine_chunks()
 
     def texts(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, str]]:
         """The content of each entry, in the order of the shards."""
-        wanted = sorted(entries, key=lambda entry: entry.place)
-        for (shard, group), members in groupby(wanted, key=lambda entry: (entry.place.shard, entry.place.group)):
-            with _open(self.shards[shard]) as file:
-                content = file.read_row_group(group, ["content"]).column("content")
-            for entry in members:
-                yield entry, content[entry.place.row].as_py() or ""
+        reader = _Reader(self.shards, ["content"])
+        for entry in sorted(entries, key=lambda entry: entry.place):
+            place = entry.place
+            table = reader.rows(Span(place.shard, place.group, place.row, place.row + 1))
+            yield entry, table.column("content")[0].as_py() or ""
+
+
+class _Reader:
+    """Rows of the shards in their order, a few megabytes in memory at a time; going back starts a row group again."""
+
+    def __init__(self, shards: Sequence[Path], columns: list[str]) -> None:
+        self._shards, self._columns = shards, columns
+        self._at: tuple[int, int] | None = None
+        self._first = 0
+        self._batch = pa.table({})
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+
+    def rows(self, span: Span) -> pa.Table:
+        """The rows of one span."""
+        if (span.shard, span.group) != self._at or span.first < self._first:
+            self._open(span)
+        found = []
+        while self._first < span.end:
+            end = self._first + len(self._batch)
+            if end > span.first:
+                start = max(span.first - self._first, 0)
+                found.append(self._batch.slice(start, min(span.end, end) - self._first - start))
+            if end >= span.end:
+                break
+            self._first = end
+            path = self._shards[span.shard]
+            self._batch = pa.Table.from_batches([_readable(path, lambda: next(self._batches))])
+        return pa.concat_tables(found)
+
+    def _open(self, span: Span) -> None:
+        file = _open(self._shards[span.shard])
+        group = file.metadata.row_group(span.group)
+        # A batch of about 8 MB, whatever the files' sizes.
+        rows = max(1, min(_ROWS, PIECE * max(1, group.num_rows) // max(1, group.total_byte_size)))
+        self._at, self._first = (span.shard, span.group), 0
+        self._batches = file.iter_batches(rows, [span.group], self._columns)
+        self._batch = pa.Table.from_batches([_readable(self._shards[span.shard], lambda: next(self._batches))])
+
+
+def _readable(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (OSError, pa.ArrowException, StopIteration) as error:
+        reason = str(error).splitlines()[:1] or ["it ends too early"]
+        raise UserError(f"cannot read the shard {path}: {reason[0]}") from None
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -108,8 +214,3 @@ def _open(path: Path) -> pq.ParquetFile:
     if missing:
         raise UserError(f"{path} is not a shard: it has no column named {missing[0]}")
     return file
-
-
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=256):
-        yield from batch.to_pylist()

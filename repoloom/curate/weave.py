@@ -1,28 +1,34 @@
-"""Second pass, some repositories in each worker: the syntax screen over what is left, order, and documents.
+"""Second pass, some repositories in each worker: the screens over what is left, redaction, order, and documents.
 
-A job writes the documents of its repositories as one Parquet file of this stage's own, then a note (JSON) with what it
-dropped and counted. The note comes last, so where it stands the documents are whole.
+What a repository came to is kept in the stage's cache by a digest of its files and of what was decided about each: its
+documents as tables, and a note (JSON) of what was dropped and counted.
 """
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from repoloom import recipe
-from repoloom.curate import documents
+from repoloom import engine, recipe, stage
+from repoloom.curate import documents, quality
+from repoloom.curate.cache import Cache
 from repoloom.curate.screen import syntax
-from repoloom.curate.source import Entry, Source
+from repoloom.curate.secrets import redact_batch
+from repoloom.curate.source import PIECE, Entry, Place, Source
 from repoloom.formats import DOCUMENT
-from repoloom.stage import Work, atomic_write
 
 NODES = 65_536
 """Bytes up to which a file that a filter rule dropped is read again as a node of the graph."""
-_CHUNK = 8_000_000
+LARGEST = 256_000_000
+"""Bytes of a repository that are ordered at once, in memory: a larger one is ordered in parts, cut between files."""
+SECONDS = 60
+"""For one file in the screens: a parser that takes longer is taken to hang."""
+MEMORY = 2_000_000_000
+"""Resident bytes of a worker in the screens."""
+BINS = 20
+"""Of the scores' distributions, from 0 to 1."""
 _ROWS = 512
 _EXAMPLE = 40
 """Files up to which a repository's graph is noted, for the report's example."""
@@ -31,107 +37,127 @@ Note = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """The repositories of one kind (`documents` or `heldout`) that one worker takes."""
+class Part:
+    """A repository, or as much of it as is ordered at once: the files that are kept or are nodes of its graph."""
 
-    work: Work
-    source: Source
-    settings: recipe.Curate
-    kind: str
+    key: str
     number: int
-    repositories: tuple[tuple[Entry, ...], ...]
+    entries: tuple[Entry, ...]
     bytes: int
 
-    @property
-    def texts(self) -> str:
-        """The name of the file that holds the documents."""
-        return f".work/{self.kind}-{self.number:05d}.parquet"
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The parts that one worker takes, and where the results are kept."""
+
+    source: Source
+    parts: tuple[Part, ...]
+    settings: recipe.Curate
+    seed: int
+    cache: Cache
+    lost: tuple[tuple[Place, str, float, float], ...] = ()
+    """Files on which a worker was lost before: each with its rule, measure and threshold."""
 
     @property
-    def note(self) -> str:
-        """The name of the note."""
-        return f".work/{self.kind}-{self.number:05d}.json"
+    def bytes(self) -> int:
+        """Of source that is kept so far."""
+        return sum(part.bytes for part in self.parts)
 
 
-def jobs(
-    work: Work, source: Source, settings: recipe.Curate, kind: str, repositories: Iterable[Sequence[Entry]]
-) -> Iterator[Job]:
-    """Cut `repositories` into jobs of about 8 MB, in order; a repository is never cut."""
-    chosen: list[tuple[Entry, ...]] = []
+def parts(base: str, content: str, entries: Sequence[Entry]) -> Iterator[Part]:
+    """The parts of one repository. `content` is a digest of all its files, `base` of all that decides besides."""
+    chosen: list[Entry] = []
     size = number = 0
-    for entries in repositories:
-        kept = sum(entry.bytes for entry in entries if entry.rule is None)
-        if not kept:
-            continue
-        chosen.append(tuple(entry for entry in entries if entry.rule is None or _is_node(entry)))
-        size += kept
-        if size >= _CHUNK:
-            yield Job(work, source, settings, kind, number, tuple(chosen), size)
+    # Whether a dropped file is still a node must not depend on which rule was asked first.
+    taken = "".join("k" if entry.rule is None else "n" if _is_node(entry) else "-" for entry in entries)
+    for entry, letter in zip(entries, taken, strict=True):
+        if size and size + entry.bytes > LARGEST:
+            yield Part(stage.digest_json([base, content, taken, number]), number, tuple(chosen), size)
             chosen, size, number = [], 0, number + 1
+        if letter != "-":
+            chosen.append(entry)
+            size += entry.bytes * (letter == "k")
+    if size:
+        yield Part(stage.digest_json([base, content, taken, number]), number, tuple(chosen), size)
+
+
+def jobs(parts: Iterable[Part]) -> Iterator[tuple[Part, ...]]:
+    """Parts in jobs of about 8 MB, in order."""
+    chosen: list[Part] = []
+    size = 0
+    for part in parts:
+        chosen.append(part)
+        size += part.bytes
+        if size >= PIECE:
+            yield tuple(chosen)
+            chosen, size = [], 0
     if chosen:
-        yield Job(work, source, settings, kind, number, tuple(chosen), size)
+        yield tuple(chosen)
 
 
-def weave(job: Job) -> Note:
-    """Screen, order and write one job's repositories. Returns its note, also where it stood already."""
-    if not job.work.path(job.note).exists():
-        with job.work.write(job.texts) as partial, _Writer(partial) as writer:
-            notes = [_repository(entries, job, writer) for entries in job.repositories]
-        note = {"bytes": sum(size for note in notes for size in note["documents"]), "repositories": notes}
-        atomic_write(job.work.path(job.note), json.dumps(note, ensure_ascii=False))
-    answer: Note = json.loads(job.work.path(job.note).read_text("utf-8"))
-    return answer
+def without(loss: engine.Loss[Job]) -> Job:
+    """The job once more, without the file on which its worker crashed, hung, or ran out of memory."""
+    lost = (Place(*loss.at), f"parser-{loss.why}", loss.measure, loss.threshold)
+    return replace(loss.item, lost=(*loss.item.lost, lost))
 
 
-class _Writer:
-    """Writes documents a few megabytes at a time: a row group of one short document would cost more than it holds."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetWriter(path, DOCUMENT, compression="zstd")
-        self._rows: list[documents.Document] = []
-        self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._file.close()
-
-    def add(self, document: documents.Document, size: int) -> None:
-        self._rows.append(document)
-        self._bytes += size
-        if self._bytes >= _CHUNK or len(self._rows) >= _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._file.write_table(pa.Table.from_pylist(self._rows, DOCUMENT))
-        self._rows, self._bytes = [], 0
+def weave(job: Job) -> None:
+    """Screen and order each part, and keep its documents."""
+    with job.cache.write(job.parts[0].key) as writer:
+        for part in job.parts:
+            made, note = _part(part, job)
+            writer.add(part.key, _tables(made), note)
 
 
-def _repository(entries: Sequence[Entry], job: Job, writer: _Writer) -> Note:
-    drops: list[tuple[int, int, int, float, float]] = []
+def _tables(rows: Sequence[documents.Document]) -> Iterator[pa.Table]:
+    """A few megabytes a table: a row group of one short document would cost more than it holds."""
+    chosen: list[documents.Document] = []
+    size = 0
+    for row in rows:
+        chosen.append(row)
+        size += len(row["text"])
+        if size >= PIECE or len(chosen) >= _ROWS:
+            yield pa.Table.from_pylist(chosen, DOCUMENT)
+            chosen, size = [], 0
+    if chosen:
+        yield pa.Table.from_pylist(chosen, DOCUMENT)
+
+
+def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
+    drops: list[tuple[int, str, float, float]] = []
     left: list[Entry] = []
     texts: list[str] = []
-    for entry, text in job.source.texts(entries):
-        failed = syntax(entry.language, entry.path, text) if entry.rule is None else None
+    scores = {name: [0] * BINS for name in ("readability", "modularity")}
+    lost = {place: (rule, measure, threshold) for place, rule, measure, threshold in job.lost}
+    for number, (entry, text) in enumerate(job.source.texts(part.entries)):
+        if entry.place in lost:
+            drops.append((number, *lost[entry.place]))
+            continue
+        engine.at(*astuple(entry.place))
+        failed = _screened(entry, text, job.settings, scores) if entry.rule is None else None
         if failed:
-            drops.append((entry.place.shard, entry.place.group, entry.place.row, *failed))
+            drops.append((number, *failed))
         else:
             left.append(entry)
             texts.append(text)
-    woven = documents.weave(left, texts)
-    sizes: list[int] = []
-    for document in documents.documents(left, texts, woven, int(job.settings.document_megabytes * 1e6)):
-        sizes.append(len(document["text"].encode()))
-        writer.add(document, sizes[-1])
+    engine.at(-1)
+    woven = documents.weave(left, texts, job.settings.order, job.seed)
+    redacted: Counter[str] = Counter()
+    if job.settings.redact:
+        # After the imports were read: a placeholder in one must not cost an edge.
+        for number, clean in enumerate(redact_batch(texts, str(job.seed).encode())):
+            texts[number] = clean.text
+            redacted.update(clean.counts if left[number].rule is None else {})
+    limit = int(job.settings.document_megabytes * 1e6)
+    made = list(documents.documents(left, texts, woven, limit, part.number))
     note: Note = {
-        "repo": entries[0].repo,
-        "syntax": drops,
-        "documents": sizes,
+        "repo": part.entries[0].repo,
+        "drops": drops,
+        "documents": [len(document["text"].encode()) for document in made],
         "found": len(woven.edges),
         "forward": woven.forward,
+        "redacted": dict(sorted(redacted.items())),
+        "scores": scores,
     }
     files = [node for group in woven.components for node in group]
     if 1 < len(files) <= _EXAMPLE and woven.edges:
@@ -139,7 +165,26 @@ def _repository(entries: Sequence[Entry], job: Job, writer: _Writer) -> Note:
             "files": [left[node].path for node in files],
             "edges": [[left[user].path, left[used].path] for user, used in woven.edges],
         }
-    return note
+    return made, note
+
+
+def _screened(
+    entry: Entry, text: str, settings: recipe.Curate, scores: dict[str, list[int]]
+) -> tuple[str, float, float] | None:
+    """The screen that a file fails, with its measure and threshold; its scores are counted, where it has some."""
+    if failed := syntax(entry.language, entry.path, text):
+        return ("syntax", *failed)
+    found = quality.scores(entry.language, text)
+    if found is None:
+        return None
+    for name, score, least in (
+        ("readability", found.readability, settings.readability),
+        ("modularity", found.modularity, settings.modularity),
+    ):
+        scores[name][min(int(score * BINS), BINS - 1)] += 1
+        if score < least:
+            return (name, score, least)
+    return None
 
 
 def _is_node(entry: Entry) -> bool:

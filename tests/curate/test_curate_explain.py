@@ -1,6 +1,7 @@
 """Why each file was kept or dropped: one corpus with every kind of drop, asked about every one of its files."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,10 @@ from repoloom.errors import UserError
 from repoloom.recipe import Collect, Curate
 
 PROBLEM = read_problems()["HumanEval/0"]
-PROSE = "This is a letter about the weather, it's been very nice: we went for a walk (and came back).\n" * 30
+PROSE = "".join(
+    f"This is letter {n} about the weather, it's been very nice: we went for a walk (and came back).\n"
+    for n in range(30)
+)
 
 
 def repositories() -> dict[str, dict[str, str]]:
@@ -33,7 +37,7 @@ def repositories() -> dict[str, dict[str, str]]:
         "cut.py": click["click/core.py"][: click["click/core.py"].index("(") + 1],
         "letter.c": PROSE,
         "solved.py": PROBLEM["prompt"] + PROBLEM["canonical_solution"],
-        "vendor/parse.py": mdurl["mdurl/_parse.py"],
+        "copied/parse.py": mdurl["mdurl/_parse.py"],
         "binary.py": "name = 'a\0b'\n",
         "notes.unknown": "in no language\n",
         "nothing.py": "",
@@ -50,11 +54,11 @@ def repositories() -> dict[str, dict[str, str]]:
 
 DROPS = {
     ("odd", "long.py"): "longest-line",
-    ("odd", "data.json"): "data-characters",
+    ("odd", "data.json"): "data-characters-least",
     ("odd", "cut.py"): "syntax",
     ("odd", "letter.c"): "syntax",
     ("odd", "solved.py"): "contamination-humaneval",
-    ("odd", "vendor/parse.py"): "heldout-file",
+    ("odd", "copied/parse.py"): "heldout-file",
     ("odd", "binary.py"): "binary",
     ("odd", "notes.unknown"): "language",
     ("odd", "nothing.py"): "empty",
@@ -140,10 +144,12 @@ def test_a_filter_rule_names_its_measure_and_its_threshold(folder: Path) -> None
     assert (drop["measure"], drop["threshold"]) == (1004, 1000)
     assert drop["words"] == "dropped by longest-line in curate: 1,004 > 1,000"
     (failed,) = [measure for measure in answer["measures"] if not measure["passes"]]
+    assert failed["source"].startswith("DeepSeek-Coder")
+    del failed["source"]
     assert failed == {"rule": "longest-line", "value": 1004.0, "at_least": None, "at_most": 1000.0, "passes": False}
     assert "fails longest-line: 1,004 (at most 1,000)" in render(answer)
     (drop,) = explain(folder, "odd/data.json")["drops"]
-    assert drop["words"] == "dropped by data-characters in curate: 18 < 50"
+    assert drop["words"] == "dropped by data-characters-least in curate: 18 < 50"
 
 
 def test_a_syntax_error_is_said_where_the_compiler_knows_it(folder: Path) -> None:
@@ -151,9 +157,9 @@ def test_a_syntax_error_is_said_where_the_compiler_knows_it(folder: Path) -> Non
     assert answer["detail"].startswith("line ") and "was never closed" in answer["detail"]
     assert answer["detail"] in render(answer)
     answer = explain(folder, "odd/letter.c")
-    assert answer["detail"] == "tokens that the grammar cannot place"
+    assert re.fullmatch(r"line \d+: a token that the grammar cannot place", answer["detail"])
     (drop,) = answer["drops"]
-    assert drop["measure"] > drop["threshold"] == 0.25
+    assert drop["measure"] > drop["threshold"] > 0.1
 
 
 def test_contamination_shows_the_words_that_are_shared(folder: Path) -> None:
@@ -168,7 +174,7 @@ def test_contamination_shows_the_words_that_are_shared(folder: Path) -> None:
 
 
 def test_copies_name_what_stays(folder: Path) -> None:
-    (drop,) = explain(folder, "odd/vendor/parse.py")["drops"]
+    (drop,) = explain(folder, "odd/copied/parse.py")["drops"]
     assert drop["words"] == (
         "dropped by heldout-file in curate: similarity 1 of 0.7, it copies mdurl/mdurl/_parse.py, which is held out"
     )

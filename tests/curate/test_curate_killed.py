@@ -14,7 +14,7 @@ import psutil
 import pytest
 from curated import package
 
-from repoloom.curate import curate
+from repoloom.curate import chain, curate, measure, source, weave
 from repoloom.engine import cores
 from repoloom.recipe import Curate
 from repoloom.stage import read_manifest
@@ -33,12 +33,20 @@ def start(collected: Callable[..., Path], tmp_path: Path) -> Iterator[Start]:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE)
     command = [sys.executable, "-m", "repoloom", "curate", shards, "--out", tmp_path / "out", "--recipe", recipe]
+    # Pieces of work so small that these few files make several, for two workers.
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text("from repoloom.curate import source\nsource.PIECE = 100_000\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *sys.path])}
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
         started.append(
             subprocess.Popen(
-                list(map(str, command)), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                list(map(str, command)),
+                env=environment,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
             )
         )
         return started[-1]
@@ -51,9 +59,11 @@ def start(collected: Callable[..., Path], tmp_path: Path) -> Iterator[Start]:
 
 
 def whole(out: Path) -> dict[str, int]:
-    """The files that stand whole, the stage's notes among them, and when each was written."""
+    """The files that stand whole, the stage's cache among them, and when each was written."""
     found = {}
     for folder, _, names in os.walk(out):
+        if Path(folder).is_relative_to(out / ".work"):
+            continue  # scratch
         for path in (Path(folder, name) for name in names if not name.startswith(".")):
             with contextlib.suppress(FileNotFoundError):
                 found[str(path.relative_to(out))] = path.stat().st_mtime_ns
@@ -72,11 +82,13 @@ def session(leader: int) -> list[int]:
     return found
 
 
-def test_killed_again_and_again_it_ends_with_the_same_bytes(start: Start, tmp_path: Path) -> None:
+def test_killed_again_and_again_it_ends_with_the_same_bytes(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(0)
     out = tmp_path / "out"
     kills = 0
-    for kind, number in ((".work/", 1), (".work/", rng.randint(2, 4)), ("documents/", 1), ("ledger/", 1)):
+    for kind, number in ((".cache/measured", 1), (".cache/woven", 1), ("documents/", 1), ("ledger/", 1)):
         before = whole(out)
         process = start()
         while process.poll() is None and sum(name.startswith(kind) for name in whole(out).keys() - before) < number:
@@ -100,6 +112,8 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(start: Start, tmp_pa
     assert process.returncode == 0, errors.decode()
 
     other = tmp_path / "undisturbed"
+    for module in (source, measure, weave, chain):
+        monkeypatch.setattr(module, "PIECE", 100_000)
     curate(tmp_path / "collect", other, SETTINGS, 5, processes=1)
     expected, found = read_manifest(other), read_manifest(out)
     assert found["outputs"] == expected["outputs"] and found["counts"] == expected["counts"]

@@ -9,7 +9,7 @@ import pytest
 from curated import Curated, package
 
 from repoloom import formats
-from repoloom.curate import curate
+from repoloom.curate import curate, source, weave
 from repoloom.curate.order import order_folder
 from repoloom.errors import UserError
 from repoloom.languages import LANGUAGES, header
@@ -35,7 +35,11 @@ def texts(result: Curated) -> dict[tuple[str, str], str]:
     }
 
 
-def test_the_same_bytes_for_any_number_of_processes(collected: Collected, tmp_path: Path) -> None:
+def test_the_same_bytes_for_any_number_of_processes(
+    collected: Collected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (source, weave):
+        monkeypatch.setattr(module, "PIECE", 100_000)  # several pieces of work
     shards = collected({name: package(name, 12) for name in PACKAGES}, shard_megabytes=0.2)
     assert len(formats.parts(shards, "shards")) > 3
     settings = Curate(heldout=0.3, document_megabytes=0.05, shard_megabytes=0.2)
