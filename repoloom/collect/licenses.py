@@ -5,13 +5,19 @@ people make (names, years, line breaks, quotes). What is not recognised is None,
 joined by AND: without a statement that one may choose, all of them are taken to hold.
 """
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 LENGTH = 200_000
 """Bytes of a licence text that are looked at."""
 
 _NAMES = re.compile(r"(?:un)?licen[cs]e|copying", re.IGNORECASE)
+_HEADER = re.compile(r"SPDX-License-Identifier:[ \t]{0,8}([A-Za-z0-9 .+:()\-]{2,200})")
+_HEAD = 30
+"""Lines of a file in which its licence is looked for."""
 _NOT_WORDS = re.compile(r"[^a-z0-9]+")
 
 _PHRASES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -130,6 +136,71 @@ def from_metadata(expression: str | None, field: str | None, classifiers: Sequen
     ids = {_CLASSIFIERS[name] for name in names if name in _CLASSIFIERS}
     unclear = [name for name in names if name not in _CLASSIFIERS and name not in {"OSI Approved", "DFSG approved"}]
     return " AND ".join(sorted(ids)) if ids and not unclear else None
+
+
+def from_manifest(name: str, data: bytes) -> str | None:
+    """What `package.json`, `Cargo.toml` or `pyproject.toml` states; None for another file, or one that cannot be read.
+
+    Fields: npm's `license` (and `licenses`, which it replaced), Cargo's `package.license`, where `/` is an old OR, and
+    `project.license` of PEP 639 and PEP 621. UNLICENSED and SEE LICENSE IN are no licence.
+    """
+    reader = _MANIFESTS.get(name)
+    if reader is None or len(data) > LENGTH:
+        return None
+    try:
+        stated = reader(data.decode("utf-8"))
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+        return None
+    if not isinstance(stated, str) or not (stated := stated.strip()):
+        return None
+    if known := _FIELDS.get(_words(stated[:100])):
+        return known
+    return stated if _EXPRESSION.fullmatch(stated) else None
+
+
+def file_license(text: str) -> str | None:
+    """What the SPDX headers in a file's first 30 lines state; several are joined by AND, as in `from_texts`."""
+    head = text[:8000]
+    if "SPDX-License-Identifier" not in head:
+        return None
+    found = {
+        _CLOSED.sub("", match[1]).strip()
+        for line in head.splitlines()[:_HEAD]
+        if (match := _HEADER.search(line)) and _EXPRESSION.fullmatch(_CLOSED.sub("", match[1]).strip())
+    }
+    ordered = sorted(found)
+    return " AND ".join(f"({each})" if len(ordered) > 1 and " OR " in each else each for each in ordered) or None
+
+
+_CLOSED = re.compile(r"[ \t]*-+$")
+"""What is left of `-->`."""
+_EXPRESSION = re.compile(r"\(*[A-Za-z0-9][A-Za-z0-9.+:\-]*\)*(?: (?i:AND|OR|WITH) \(*[A-Za-z0-9][A-Za-z0-9.+:\-]*\)*)*")
+
+
+def _package(text: str) -> Any:
+    data = json.loads(text)
+    stated = data.get("license") or [each["type"] for each in data.get("licenses") or []]
+    if isinstance(stated, dict):
+        stated = stated["type"]
+    if isinstance(stated, list):
+        return " OR ".join(stated)
+    return None if stated == "UNLICENSED" else stated
+
+
+def _cargo(text: str) -> Any:
+    return tomllib.loads(text)["package"]["license"].replace("/", " OR ")
+
+
+def _pyproject(text: str) -> Any:
+    stated = tomllib.loads(text)["project"]["license"]
+    return stated["text"] if isinstance(stated, dict) else stated
+
+
+_MANIFESTS: dict[str, Callable[[str], Any]] = {
+    "package.json": _package,
+    "Cargo.toml": _cargo,
+    "pyproject.toml": _pyproject,
+}
 
 
 def from_texts(texts: Iterable[bytes]) -> str | None:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from repoloom import ledger
 from repoloom.collect import intake, sample
 from repoloom.collect.entry import Entry, Repository
+from repoloom.collect.licenses import file_license
 from repoloom.formats import SHARD, part_name
 from repoloom.progress import Bar
 from repoloom.recipe import Collect
@@ -148,7 +149,8 @@ def _write_rows(
                     _count(counts, entry.size, dropped=rule)
                     continue
                 size = len(content.encode())
-                rows.append({**about, "path": entry.path, "language": entry.language, "size": size, "content": content})
+                row = {**about, "path": entry.path, "language": entry.language, "size": size, "content": content}
+                rows.append({**row, "license": file_license(content) or about["license"]})
                 _count(counts, size, language=entry.language, repository=about)
                 pending += size
                 if len(rows) >= _ROWS or pending >= _BYTES:

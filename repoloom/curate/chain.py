@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from repoloom import engine, formats, ledger, recipe, stage
-from repoloom.curate import decontaminate, filters, measure, mix, plan, weave
+from repoloom.curate import compilers, decontaminate, filters, measure, mix, plan, policy, weave
 from repoloom.curate.cache import Cache, Found, known
 from repoloom.curate.counts import counts
 from repoloom.curate.minhash import Signatures
 from repoloom.curate.source import PIECE, Entry, Piece, Source
-from repoloom.progress import bar
+from repoloom.progress import bar, say
 from repoloom.stage import Manifest, Work, atomic_write
 
 SCRATCH = ".work"
@@ -36,11 +36,17 @@ _LIBRARIES = ["pyarrow", "numpy", "rensa", "tree-sitter", "tree-sitter-language-
 def curate(shards: Path, out: Path, settings: recipe.Curate, seed: int, processes: int | None) -> Manifest:
     """See `repoloom.curate.curate`."""
     collected = stage.read_manifest(shards)
-    filters.rule_set(settings.rules, settings.thresholds)  # refuses a rule that there is not, before anything is made
+    # What is wrong with the settings is said before anything is made.
+    filters.rule_set(settings.rules, settings.thresholds)
+    policy.check(settings.license)
+    opt_out = policy.OptOut.read(settings.opt_out) if settings.opt_out else policy.OptOut({})
     with stage.build(
         out,
         "curate",
-        inputs={"shards": collected.get("content")},
+        inputs={
+            "shards": collected.get("content"),
+            "opt-out": stage.digest_file(settings.opt_out) if settings.opt_out else None,
+        },
         settings={
             **settings.model_dump(mode="json"),
             "seed": seed,
@@ -52,7 +58,7 @@ def curate(shards: Path, out: Path, settings: recipe.Curate, seed: int, processe
     ) as work:
         atomic_write(work.path(SOURCE), str(shards.absolute()))
         if work.finished is None:
-            _Chain(work, Source(formats.parts(shards, "shards")), settings, seed, processes).run()
+            _Chain(work, Source(formats.parts(shards, "shards")), settings, opt_out, seed, processes).run()
     assert work.manifest is not None
     return work.manifest
 
@@ -60,8 +66,17 @@ def curate(shards: Path, out: Path, settings: recipe.Curate, seed: int, processe
 class _Chain:
     """One run of the stage."""
 
-    def __init__(self, work: Work, source: Source, settings: recipe.Curate, seed: int, processes: int | None) -> None:
+    def __init__(
+        self,
+        work: Work,
+        source: Source,
+        settings: recipe.Curate,
+        opt_out: policy.OptOut,
+        seed: int,
+        processes: int | None,
+    ) -> None:
         self._work, self._source, self._settings, self._seed = work, source, settings, seed
+        self._opt_out = opt_out
         self._processes = processes
         self._mixture: list[dict[str, Any]] = []
         self._measured = Cache(work.folder, "measured", measure.SCHEMA)
@@ -100,7 +115,15 @@ class _Chain:
         """What was measured, a piece at a time; the entries are put into `files` as well, by repository."""
         index = self._measured.index()
         for piece, key in zip(pieces, keys, strict=True):
+            out = self._opt_out.covers(piece.repo) is not None
             for entries, signatures in measure.read(self._measured, piece, index[key]):
+                for entry in entries:
+                    if out:
+                        entry.forbid("opt-out")
+                    elif not policy.permits(
+                        self._settings.license, entry.license, unlicensed=self._settings.unlicensed == "keep"
+                    ):
+                        entry.forbid("license")
                 files[piece.repo] += entries
                 yield entries, signatures
 
@@ -118,6 +141,9 @@ class _Chain:
 
     def _weave(self, parts: Mapping[str, Sequence[weave.Part]]) -> dict[str, list[weave.Note]]:
         """Screen, order and keep all that is left; drops by the screens are marked on the entries."""
+        if self._settings.compilers:
+            for line in compilers.missing({entry.language for of in parts.values() for p in of for entry in p.entries}):
+                say(line)
         every = [part for of_one in parts.values() for part in of_one]
         jobs = [
             weave.Job(self._source, job, self._settings, self._seed, self._woven)

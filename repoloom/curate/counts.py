@@ -54,6 +54,7 @@ def counts(
         "document_bytes": sorted(size for note in training for size in note["documents"]),
         "redacted": dict(sorted(sum((Counter(n["redacted"]) for of in notes.values() for n in of), Counter()).items())),
         "scores": _scores(note for of_one in notes.values() for note in of_one),
+        "compilers": _agreement(note for of_one in notes.values() for note in of_one),
         "edges": {key: sum(note[key] for note in training) for key in ("found", "forward")},
         "example": _example(training),
     }
@@ -85,6 +86,15 @@ def _scores(notes: Iterable[Note]) -> dict[str, list[int]]:
         for name, bins in note["scores"].items():
             found[name] = [a + b for a, b in zip(found.get(name, [0] * len(bins)), bins, strict=True)]
     return found
+
+
+def _agreement(notes: Iterable[Note]) -> dict[str, dict[str, int]]:
+    """By language, over all notes: on how many files the syntax screen and the compiler agree."""
+    found: dict[str, Counter[str]] = {}
+    for note in notes:
+        for language, row in note["compilers"].items():
+            found.setdefault(language, Counter()).update(row)
+    return {language: dict(found[language]) for language in sorted(found)}
 
 
 def _example(notes: Iterable[Note]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ empty `__init__.py`, a long `package.json`) stay nodes of the graph, so that wha
 but no document holds them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,13 @@ def _document(members: Sequence[tuple[Entry, str]], number: str) -> Document:
         "revision": first.revision,
         # Of most bytes; the smaller name on a tie.
         "language": min(weight, key=lambda name: (-weight[name], name)),
-        "license": first.license,
+        "license": _license(entry.license for entry, _ in members),
         "files": files,
         "text": "".join(text for _, text in members),
     }
+
+
+def _license(found: Iterable[str | None]) -> str | None:
+    """What holds for a document: its files' licences, all together; None where none is known."""
+    ids = sorted({license for license in found if license})
+    return " AND ".join(f"({id})" if len(ids) > 1 and " OR " in id else id for id in ids) or None

@@ -81,6 +81,10 @@ class Entry:
         if self.rule is None:
             self.rule, self.measure, self.threshold, self.kept_as = rule, measure, threshold, kept_as
 
+    def forbid(self, rule: str) -> None:
+        """This file may not be used at all, whatever else it is."""
+        self.rule, self.measure, self.threshold, self.kept_as = rule, 1.0, 0.0, None
+
 
 class Source:
     """Shards on disk. Cheap to send to a worker: it holds paths alone."""

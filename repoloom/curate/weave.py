@@ -6,13 +6,13 @@ documents as tables, and a note (JSON) of what was dropped and counted.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from repoloom import engine, recipe, stage
-from repoloom.curate import documents, quality
+from repoloom.curate import compilers, documents, quality
 from repoloom.curate.cache import Cache
 from repoloom.curate.screen import syntax
 from repoloom.curate.secrets import redact_batch
@@ -128,6 +128,8 @@ def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
     left: list[Entry] = []
     texts: list[str] = []
     scores = {name: [0] * BINS for name in ("readability", "modularity")}
+    asked: list[tuple[str, str, str]] = []
+    passes: list[bool] = []
     lost = {place: (rule, measure, threshold) for place, rule, measure, threshold in job.lost}
     for number, (entry, text) in enumerate(job.source.texts(part.entries)):
         if entry.place in lost:
@@ -135,6 +137,9 @@ def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
             continue
         engine.at(*astuple(entry.place))
         failed = _screened(entry, text, job.settings, scores) if entry.rule is None else None
+        if job.settings.compilers and entry.rule is None:
+            asked.append((entry.language, entry.path, text))
+            passes.append(failed is None or failed[0] != "syntax")
         if failed:
             drops.append((number, *failed))
         else:
@@ -158,6 +163,7 @@ def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
         "forward": woven.forward,
         "redacted": dict(sorted(redacted.items())),
         "scores": scores,
+        "compilers": _agreement(asked, passes),
     }
     files = [node for group in woven.components for node in group]
     if 1 < len(files) <= _EXAMPLE and woven.edges:
@@ -185,6 +191,15 @@ def _screened(
         if score < least:
             return (name, score, least)
     return None
+
+
+def _agreement(asked: Sequence[tuple[str, str, str]], passes: Sequence[bool]) -> dict[str, dict[str, int]]:
+    """By language: files on which the screen and the compiler agree, and on which they do not."""
+    if not asked:
+        return {}
+    languages = (language for language, _, _ in asked)
+    rows = compilers.agreement(zip(languages, passes, compilers.opinions(asked), strict=True))
+    return {row.language: {key: value for key, value in asdict(row).items() if key != "language"} for row in rows}
 
 
 def _is_node(entry: Entry) -> bool:

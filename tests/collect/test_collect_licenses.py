@@ -1,4 +1,5 @@
 import importlib.metadata
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,69 @@ def test_several_texts_hold_together_and_an_unknown_one_is_none():
     assert licenses.from_texts([]) is None
     unlicense = b"This is free and unencumbered software\nreleased  into the public domain."
     assert licenses.from_texts([unlicense, b"Boost Software License - Version 1.0"]) == "BSL-1.0 AND Unlicense"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("package.json", b'{"license": "MIT"}', "MIT"),
+        ("package.json", b'{"license": "(MIT OR Apache-2.0)"}', "MIT OR Apache-2.0"),
+        ("package.json", b'{"license": {"type": "ISC", "url": "x"}}', "ISC"),
+        ("package.json", b'{"licenses": [{"type": "MIT"}, {"type": "GPL-2.0"}]}', "MIT OR GPL-2.0"),
+        ("package.json", b'{"license": "UNLICENSED"}', None),
+        ("package.json", b'{"license": "SEE LICENSE IN LICENSE.md"}', None),
+        ("package.json", b"[" * 100_000, None),
+        ("package.json", b"[]", None),
+        ("Cargo.toml", b'[package]\nlicense = "MIT/Apache-2.0"', "MIT OR Apache-2.0"),
+        ("Cargo.toml", b"[workspace]", None),
+        ("Cargo.toml", b"[package]\nlicense.workspace = true", None),
+        ("pyproject.toml", b'[project]\nlicense = "BSD-3-Clause"', "BSD-3-Clause"),
+        ("pyproject.toml", b'[project]\nlicense = {text = "MIT License"}', "MIT"),
+        ("pyproject.toml", b'[project]\nlicense = {file = "LICENSE"}', None),
+        ("pyproject.toml", b"\xff\x00", None),
+        ("setup.cfg", b"license = MIT", None),
+    ],
+)
+def test_manifests(name, data, expected):
+    assert licenses.from_manifest(name, data) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/* SPDX-License-Identifier: GPL-2.0-only WITH X-note */\nint x;", "GPL-2.0-only WITH X-note"),
+        ("# SPDX-License-Identifier: (MIT OR Apache-2.0)\n", "(MIT OR Apache-2.0)"),
+        ("<!-- SPDX-License-Identifier: MIT -->", "MIT"),
+        ("// SPDX-License-Identifier: MIT\r\n// SPDX-License-Identifier: ISC OR Zlib\r\n", "(ISC OR Zlib) AND MIT"),
+        ("\n" * 30 + "# SPDX-License-Identifier: MIT", None),
+        ("print('SPDX-License-Identifier:')", None),
+        ("# SPDX-License-Identifier: see LICENSE for more", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_headers_of_files(text, expected):
+    assert licenses.file_license(text) == expected
+
+
+def test_headers_of_real_files():
+    stated = {}
+    for name in ("packaging", "hatchling", "filelock", "hypothesis", "ruff", "cryptography"):
+        try:
+            files = importlib.metadata.distribution(name).files or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in files:
+            text = Path(str(file.locate())).read_text("utf-8") if file.suffix == ".py" else ""
+            if text.startswith("# SPDX-License-Identifier: "):
+                stated[str(file)] = (text.splitlines()[0].removeprefix("# SPDX-License-Identifier: "), text)
+    if not stated:
+        pytest.skip("no installed distribution has SPDX headers")
+    assert all(licenses.file_license(text) == expected for expected, text in stated.values())
+
+
+def test_a_hostile_head_costs_nothing():
+    begun = time.perf_counter()
+    licenses.file_license("SPDX-License-Identifier: " + "(" * 5_000_000)
+    licenses.file_license("SPDX-License-Identifier:" * 200_000)
+    licenses.file_license("SPDX-License-Identifier: " + "A AND " * 1_000_000)
+    assert time.perf_counter() - begun < 1

@@ -1,0 +1,171 @@
+"""Readability and modularity of a file as two scores from 0 to 1, out of features that one look at its lines gives.
+
+[DeepSeek-Coder 2.4] screens for "poor readability and low modularity" and does not say how. Here a score is the plain
+mean of its features' grades. A grade is 1 up to a good value, 0 from a bad one, a straight line between: so each score
+falls or stays when one feature gets worse, and `explain` can show which did. Good and bad values are the 50th and the
+99.5th percentile of real code, rounded (docs/screens.md has the distributions); what is graded:
+
+| score | feature | measured as |
+|---|---|---|
+| readability | long_lines | share of the lines that are not blank with more than 120 bytes |
+| | nesting | 90th percentile of the lines' indentation, in steps of the file's own |
+| | short_names | share of one-letter words among words that begin with a letter |
+| | uncommented | 1 - comment lines / lines that are not blank |
+| | dead_text | share of lines that begin with the line comment's mark and end like a statement (`;`, `{`, `}`) |
+| modularity | definition_lines | lines that are neither blank nor comment, over definitions (functions, types) |
+| | longest_definition | most such lines from one definition to the next |
+| | definitions | definitions in the file: a file of hundreds is not one module |
+
+Everything is counted in bytes and lines with numpy, comments by how a line begins, definitions by how a line reads: no
+second parse. Strings are not told from code; a block comment whose lines begin with nothing counts as code.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Codes = npt.NDArray[np.uint8]
+Lines = npt.NDArray[np.bool_]
+
+_READABILITY = {
+    "long_lines": (0.02, 0.35),
+    "nesting": (3.0, 8.0),
+    "short_names": (0.05, 0.40),
+    "uncommented": (0.80, 1.0),
+    "dead_text": (0.01, 0.15),
+}
+_MODULARITY = {
+    "definition_lines": (15.0, 200.0),
+    "longest_definition": (60.0, 800.0),
+    "definitions": (40.0, 400.0),
+}
+"""Feature -> the value that is still graded 1, and the one from which the grade is 0."""
+
+READABILITY = 0.6
+MODULARITY = 0.38
+"""The scores under which a file is dropped: the 0.5th percentile of real code (docs/screens.md)."""
+
+_LONG = 120
+_HASH = frozenset({"python", "ruby", "shell"})
+_INDENTED = frozenset({"python", "ruby", "lua", "kotlin", "scala", "swift", "go", "rust", "php"})
+_BRACED = frozenset({"c", "cpp", "cuda", "java", "c-sharp", "javascript", "typescript", "shell"})
+SCORED = _INDENTED | _BRACED
+"""Languages whose definitions are known by how a line reads; others have no scores."""
+
+_WORDS = (
+    rb"\n[ \t]*+(?:(?:public|private|protected|internal|static|final|abstract|sealed|open|override|virtual|async|export"
+    rb"|default|unsafe|extern|inline|suspend|partial|data|case|local|const|template[^\n]{0,80}>|pub(?:\(\w++\))?+)[ \t]"
+    rb"++)*+"
+    rb"(?:def|class|module|func|fn|fun|function|interface|trait|struct|enum|impl|object|record|protocol|extension|union)\b"
+)
+_HEADER = (
+    rb"\n[ \t]*+(?!(?:if|for|while|switch|catch|else|do|return|try|using|lock|foreach|synchronized|with)\b)"
+    rb"[A-Za-z_~][^\n;{}()=#]*+\([^\n;{}]*\)[^\n;{}()]*+(?:\n[ \t]*+)?\{"
+)
+_DEFINITION = {language: re.compile(_WORDS) for language in _INDENTED} | {
+    language: re.compile(_WORDS + b"|" + _HEADER) for language in _BRACED
+}
+
+_LETTER = np.zeros(256, bool)
+_LETTER[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", *range(128, 256)]] = True
+_WORD = _LETTER.copy()
+_WORD[[*b"0123456789"]] = True
+_INK = np.ones(256, bool)
+_INK[[*b" \t\r\n\f\v"]] = False
+_STATEMENT = np.zeros(256, bool)
+_STATEMENT[[*b";{}"]] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Two scores from 0 (worst) to 1, and the features they are made of, by name."""
+
+    readability: float
+    modularity: float
+    features: Mapping[str, float]
+
+
+def scores(language: str, text: str) -> Scores | None:
+    """The scores of a file; None for a language that is not SCORED, and for a file without a line of code."""
+    if language not in SCORED:
+        return None
+    features = _features(language, b"\n" + text.encode("utf-8", "surrogatepass") + b"\n")
+    if features is None:
+        return None
+    return Scores(_score(_READABILITY, features), _score(_MODULARITY, features), features)
+
+
+def _score(grades: Mapping[str, tuple[float, float]], features: Mapping[str, float]) -> float:
+    return sum(min(1.0, max(0.0, (bad - features[name]) / (bad - good))) for name, (good, bad) in grades.items()) / len(
+        grades
+    )
+
+
+def _features(language: str, data: bytes) -> dict[str, float] | None:
+    """`data` begins and ends with a line break."""
+    codes = np.frombuffer(data, np.uint8)
+    breaks = np.flatnonzero(codes == 10)
+    ink = np.flatnonzero(_INK[codes])
+    if not ink.size:
+        return None
+    # Of each line: its first and last byte that is not white space; lines without any are left out.
+    borders = np.searchsorted(ink, breaks)
+    filled = np.flatnonzero(borders[1:] > borders[:-1])
+    first, last = ink[borders[:-1][filled]], ink[borders[1:][filled] - 1]
+    starts = breaks[:-1][filled] + 1
+    marked, comment = _comments(language, codes, first)
+    code = ~comment
+    lines, code_lines = len(filled), int(code.sum())
+    if not code_lines:
+        return None
+    defined = [match.end() - 1 for match in _DEFINITION[language].finditer(data)]
+    # Code lines before each definition, and before the end: their steps are the definitions' lengths.
+    before = np.concatenate([[0], np.cumsum(code)])[np.searchsorted(starts, [*defined, len(data)])]
+    return {
+        "long_lines": float(np.count_nonzero(last - starts >= _LONG)) / lines,
+        "nesting": _nesting((first - starts)[code], codes[starts[code]] == ord("\t")),
+        "short_names": _short(codes),
+        "uncommented": code_lines / lines,
+        "dead_text": float(np.count_nonzero(_STATEMENT[codes[last]] & marked)) / lines,
+        "definition_lines": code_lines / max(1, len(defined)),
+        "longest_definition": float(np.max(np.diff(before), initial=0 if defined else code_lines)),
+        "definitions": float(len(defined)),
+    }
+
+
+def _comments(language: str, codes: Codes, first: npt.NDArray[np.int64]) -> tuple[Lines, Lines]:
+    """Which lines are comments by their first bytes: by the line's own mark, or by this or `/*` and `*` of a block.
+
+    `///` and `//!` are documentation, where code is an example: comments, but not by the line's own mark.
+    """
+    one, two, three = codes[first], codes[first + 1], codes[np.minimum(first + 2, len(codes) - 1)]
+    if language in _HASH:
+        mark = (one == ord("#")) & ((two != ord("!")) | (first > 1))
+        return mark, mark
+    if language == "lua":
+        mark = (one == ord("-")) & (two == ord("-"))
+        return mark & (three != ord("-")), mark
+    slashes = (one == ord("/")) & (two == ord("/"))
+    block = ((one == ord("/")) & (two == ord("*"))) | ((one == ord("*")) & (~_INK[two] | (two == ord("/"))))
+    if language == "php":
+        slashes |= one == ord("#")
+    return slashes & (three != ord("/")) & (three != ord("!")), slashes | block
+
+
+def _nesting(indents: npt.NDArray[np.int64], tabbed: npt.NDArray[np.bool_]) -> float:
+    """The 90th percentile of `indents` (bytes) in steps: a step is the most frequent increase, of a tab or 2 to 8."""
+    rises = np.diff(indents)
+    rises = rises[((rises > 1) | tabbed[1:]) & (rises > 0) & (rises <= 8)]
+    step = int(np.bincount(rises).argmax()) if rises.size else 4
+    return float(np.quantile(indents, 0.9, method="lower")) / step
+
+
+def _short(codes: Codes) -> float:
+    word = _WORD[codes]
+    # The text begins and ends with a line break, so words have both borders.
+    begin, end = np.flatnonzero(word[1:] & ~word[:-1]) + 1, np.flatnonzero(word[:-1] & ~word[1:]) + 1
+    named = _LETTER[codes[begin]]
+    return float(np.count_nonzero((end - begin == 1) & named)) / max(1, int(named.sum()))
