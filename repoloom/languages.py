@@ -2,13 +2,13 @@
 
 The table is data (languages.toml). A file's language is decided by its name alone wherever that is enough: whole file
 name, then extension, both dictionary look-ups. Only an extension that several languages share is decided by content,
-with a few patterns on the first kilobytes, and a name that says nothing by its shebang line. An answer of None means
-"not on the list", which for a shared extension is an answer too (Objective-C's .m, Coq's .v).
+with a few patterns on the first kilobytes, and a name that says nothing by its shebang or mode line. An answer of None
+means "not on the list", which for a shared extension is an answer too (Objective-C's .m, Coq's .v).
 """
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -38,8 +38,14 @@ class Language:
 class _Rules:
     """How content decides an extension: the first pattern found wins; None is "not on the list"."""
 
-    patterns: tuple[tuple[re.Pattern[str], Language | None], ...]
+    patterns: tuple[tuple[Callable[[str], object], Language | None], ...]
     otherwise: Language | None
+
+
+def _finder(pattern: str) -> Callable[[str], object]:
+    """Search for it, but only at the start if it stands there: `search` would try a leading \\A at every character."""
+    compiled = re.compile(pattern, re.MULTILINE)
+    return compiled.match if pattern.removeprefix("(?s)").startswith(r"\A") else compiled.search
 
 
 def _read() -> tuple[dict[str, Language], dict[str, _Rules]]:
@@ -60,7 +66,7 @@ def _read() -> tuple[dict[str, Language], dict[str, _Rules]]:
     }
     by_content = {
         extension: _Rules(
-            tuple((re.compile(pattern, re.MULTILINE), languages.get(id)) for id, pattern in entry["rules"]),
+            tuple((_finder(pattern), languages.get(id)) for id, pattern in entry["rules"]),
             languages.get(entry["otherwise"]),
         )
         for entry in shared
@@ -79,10 +85,20 @@ _BY_EXTENSION = {e: language for language in LANGUAGES.values() for e in languag
 _BY_NAME = {n.removesuffix(".*"): language for language in LANGUAGES.values() for n in language.filenames}
 _BY_STEM = {n.removesuffix(".*"): _BY_NAME[n[:-2]] for x in LANGUAGES.values() for n in x.filenames if n.endswith(".*")}
 _BY_INTERPRETER = {name: language for language in LANGUAGES.values() for name in language.interpreters}
-_COMPOUND = tuple(e for e in _BY_EXTENSION if e.count(".") > 1)
+_BY_WORD = _BY_INTERPRETER | {word: x for x in LANGUAGES.values() for word in (x.id, x.name.lower())}
+_COMPOUND = tuple(e for e in (*_BY_EXTENSION, *_BY_CONTENT) if e.count(".") > 1)
 _SHEBANG = re.compile(
     r"#![ \t]*(?:\S*/)?env[ \t]+(?:-\S+[ \t]+|\w+=\S*[ \t]+)*(?:\S*/)?([^\s/]+)|#![ \t]*(?:\S*/)?([^\s/]+)"
 )
+# `#!/bin/sh` whose next lines hand the file to its real interpreter, as Tcl's and Scala's manuals advise.
+_EXEC = re.compile(r"^[ \t]*exec[ \t]+(?:\S*/)?([\w.+-]+)[^\n]*\$\{?0", re.MULTILINE)
+# Emacs's `-*- C++ -*-` and `-*- mode: perl; ... -*-`, Vim's `vim: set ft=prolog:`, in the first lines.
+_MODE = re.compile(
+    r"-\*-[ \t]*+(?:[^\n]{0,80}?\bmode:[ \t]*+)?([\w+#-]+)(?=[ \t;]|-\*-)"
+    r"|\b(?:vim?|ex):[^\n]{0,80}?\b(?:ft|filetype|syntax)=([\w+#]+)",
+    re.IGNORECASE,
+)
+_FIRST_LINES = 400
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -120,15 +136,32 @@ def detect(path: str, head: str) -> Language | None:
     if not extension and (known := _stem(name)):
         return known
     head = head[:HEAD]
+    said = _said(head)
+    rules = _BY_CONTENT.get(extension)
+    if rules is None or (said and extension in said.extensions):
+        return said
+    for found, language in rules.patterns:
+        if found(head):
+            return language
+    return rules.otherwise or said
+
+
+def _said(head: str) -> Language | None:
+    """What the file says of itself: its shebang line, or an editor's mode line."""
     if head.startswith("#!") and (match := _SHEBANG.match(head)):
-        interpreter = match[1] or match[2]
-        for word in (interpreter, interpreter.rstrip("0123456789.-")):
-            if word in _BY_INTERPRETER:
-                return _BY_INTERPRETER[word]
-    if extension in _BY_CONTENT:
-        rules = _BY_CONTENT[extension]
-        return next((language for pattern, language in rules.patterns if pattern.search(head)), rules.otherwise)
-    return None
+        found = _interpreter(match[1] or match[2])
+        if found and found.id == "shell" and (match := _EXEC.search(head, 0, _FIRST_LINES)):
+            found = _interpreter(match[1]) or found
+        if found:
+            return found
+    match = _MODE.search(head, 0, _FIRST_LINES)
+    return _BY_WORD.get((match[1] or match[2]).lower()) if match else None
+
+
+def _interpreter(word: str) -> Language | None:
+    if word == "perl6":  # Raku's old name
+        return None
+    return _BY_INTERPRETER.get(word) or _BY_INTERPRETER.get(word.rstrip("0123456789.-"))
 
 
 def _stem(name: str) -> Language | None:

@@ -23,7 +23,8 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One drop. `path` is empty where the whole repository went; `kept_as` names the duplicate that stayed, if any."""
+    """One drop. `path` is empty where the whole repository went; `kept_as` names what it duplicates, if
+    anything, whose own row leads on if that went too."""
 
     repo: str
     path: str

@@ -87,11 +87,15 @@ class Directory:
         return local.read(entry.place, length)
 
     def license(self) -> str | None:
-        """From the texts that lie beside the code."""
-        return licenses.from_texts(
-            local.contents(str(file), licenses.LENGTH)
-            for file in sorted(self.root.iterdir())
-            if licenses.is_text(file.name)
+        """From the texts that lie beside the code, else from a manifest there."""
+        files = sorted(self.root.iterdir())
+        return licenses.of_repository(
+            (local.contents(str(file), licenses.LENGTH) for file in files if licenses.is_text(file.name)),
+            (
+                (file.name, local.contents(str(file), licenses.LENGTH))
+                for file in files
+                if file.name in licenses.MANIFESTS
+            ),
         )
 
 

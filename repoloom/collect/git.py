@@ -85,14 +85,22 @@ class Clone:
         return data[:length]
 
     def license(self) -> str | None:
-        """From the texts at the top of the tree."""
-        texts = []
+        """From the texts at the top of the tree, else from a manifest there."""
+        texts: list[bytes] = []
+        manifests: list[tuple[str, bytes]] = []
         for raw, id, _ in self._children(self._tree):
             name = raw.decode("utf-8", "replace")
+            if not licenses.is_text(name) and name not in licenses.MANIFESTS:
+                continue
             blob = self._blob(name, id)
-            if licenses.is_text(name) and not blob.rule and blob.size <= licenses.LENGTH:
-                texts.append(self.read(blob, licenses.LENGTH))
-        return licenses.from_texts(texts)
+            if blob.rule or blob.size > licenses.LENGTH:
+                continue
+            data = self.read(blob, licenses.LENGTH)
+            if name in licenses.MANIFESTS:
+                manifests.append((name, data))
+            else:
+                texts.append(data)
+        return licenses.of_repository(texts, manifests)
 
     def _children(self, id: pygit2.Oid) -> list[tuple[bytes, pygit2.Oid, int]]:
         kind, size = self._git.odb.read_header(id)

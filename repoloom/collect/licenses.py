@@ -8,7 +8,7 @@ joined by AND: without a statement that one may choose, all of them are taken to
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 LENGTH = 200_000
@@ -144,7 +144,7 @@ def from_manifest(name: str, data: bytes) -> str | None:
     Fields: npm's `license` (and `licenses`, which it replaced), Cargo's `package.license`, where `/` is an old OR, and
     `project.license` of PEP 639 and PEP 621. UNLICENSED and SEE LICENSE IN are no licence.
     """
-    reader = _MANIFESTS.get(name)
+    reader = MANIFESTS.get(name)
     if reader is None or len(data) > LENGTH:
         return None
     try:
@@ -156,6 +156,11 @@ def from_manifest(name: str, data: bytes) -> str | None:
     if known := _FIELDS.get(_words(stated[:100])):
         return known
     return stated if _EXPRESSION.fullmatch(stated) else None
+
+
+def of_repository(texts: Iterable[bytes], manifests: Iterable[tuple[str, bytes]]) -> str | None:
+    """What a repository's licence texts come to, or else what the first of its manifests states (name and bytes)."""
+    return from_texts(texts) or next((found for name, data in manifests if (found := from_manifest(name, data))), None)
 
 
 def file_license(text: str) -> str | None:
@@ -196,11 +201,12 @@ def _pyproject(text: str) -> Any:
     return stated["text"] if isinstance(stated, dict) else stated
 
 
-_MANIFESTS: dict[str, Callable[[str], Any]] = {
+MANIFESTS: Mapping[str, Callable[[str], Any]] = {
     "package.json": _package,
     "Cargo.toml": _cargo,
     "pyproject.toml": _pyproject,
 }
+"""The files that state a licence in a field, by name."""
 
 
 def from_texts(texts: Iterable[bytes]) -> str | None:

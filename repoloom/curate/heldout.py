@@ -2,23 +2,19 @@
 
 A vendored copy of a held-out package is a small part of the repository that holds it, so the two repositories are not
 alike; its files are. Hence the check of files: equal without white space, or near-duplicates by the same 5-grams,
-permutations and threshold as repositories, with bands that miss fewer pairs (99.2% are found at 0.7, 84% at 0.6).
-
-Files under TRIVIAL words are exempt: an empty `__init__.py` or a line of `from .core import *` is nobody's copy.
+permutations, threshold and bands as in deduplication. It is no part of that and stays on where that is switched off.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from repoloom import recipe
-from repoloom.curate.dedup import MISS, Duplicate, Verifier
-from repoloom.curate.minhash import Signatures, banding, cross_candidates, keys
+from repoloom.curate.clusters import MISS, Exact, Verifier
+from repoloom.curate.dedup import Duplicate, Repository, Similarities, name_of
+from repoloom.curate.minhash import Signatures, banding, cross_candidates, estimates, keys
 from repoloom.curate.source import Entry
-
-TRIVIAL = 20
-"""Words below which a file is too short to be called a copy."""
 
 
 def choose(sizes: dict[str, int], share: float, seed: int) -> set[str]:
@@ -43,50 +39,67 @@ def choose(sizes: dict[str, int], share: float, seed: int) -> set[str]:
     return chosen
 
 
+def near_repositories(
+    training: Sequence[Repository],
+    heldout: Sequence[Repository],
+    settings: recipe.Curate,
+    exact: Similarities[Repository],
+) -> dict[str, Duplicate]:
+    """The training repositories that are near-duplicates of a held-out one, by name, with the most similar."""
+    ours = [repository for repository in training if repository.has_grams]
+    aside = [repository for repository in heldout if repository.has_grams]
+    if not ours or not aside:
+        return {}
+    index = _Nearest(np.stack([repository.signature for repository in aside]), settings)
+    found = index.find(
+        np.stack([repository.signature for repository in ours]),
+        lambda pairs: np.array(exact([(ours[i], aside[j]) for i, j in pairs.tolist()])),
+    )
+    return {ours[row].name: Duplicate(aside[other].name, value) for row, other, value in found}
+
+
 class Index:
     """The held-out files, ready to recognise a copy of one."""
 
     def __init__(
-        self,
-        entries: Sequence[Entry],
-        signatures: Signatures,
-        settings: recipe.Curate,
-        exact: Callable[[Entry, Entry], float],
+        self, entries: Sequence[Entry], signatures: Signatures, settings: recipe.Curate, exact: Similarities[Entry]
     ) -> None:
-        self._entries = entries
-        self._signatures = signatures
-        self._exact = exact
-        self._verifier = Verifier(settings)
-        self._banding = banding(settings.duplicate_similarity, settings.duplicate_permutations, MISS)
-        self._keys = keys(signatures, *self._banding)
+        self._entries, self._exact = entries, exact
+        self._nearest = _Nearest(signatures, settings)
         self._plain = {entry.plain: entry for entry in reversed(entries)}
-
-    @staticmethod
-    def looks_at(entry: Entry) -> bool:
-        """Whether a file is long enough to be compared."""
-        return entry.rule is None and entry.words >= TRIVIAL
 
     def copies(self, entries: Sequence[Entry], signatures: Signatures) -> Iterator[tuple[Entry, Duplicate]]:
         """Each of `entries` (with their signatures) that copies a held-out file, and the most similar of those."""
-        best: dict[int, Duplicate] = {}
+        left = []
         for number, entry in enumerate(entries):
             if entry.plain in self._plain:
-                best[number] = Duplicate(_name(self._plain[entry.plain]), 1.0)
-        left = np.array([number for number in range(len(entries)) if number not in best], np.int64)
-        if len(left) and len(self._entries):
-            for row, other in cross_candidates(keys(signatures[left], *self._banding), self._keys):
-                number = int(left[row])
-                copy = self._compare(entries[number], signatures[number], other)
-                if copy and (number not in best or copy.similarity > best[number].similarity):
-                    best[number] = copy
-        for number in sorted(best):
-            yield entries[number], best[number]
-
-    def _compare(self, entry: Entry, signature: Signatures, other: int) -> Duplicate | None:
-        heldout = self._entries[other]
-        value = self._verifier.similarity(signature, self._signatures[other], lambda: self._exact(entry, heldout))
-        return None if value is None else Duplicate(_name(heldout), value)
+                yield entry, Duplicate(name_of(self._plain[entry.plain]), 1.0)
+            else:
+                left.append(number)
+        found = self._nearest.find(
+            signatures[left],
+            lambda pairs: np.array(self._exact([(entries[left[i]], self._entries[j]) for i, j in pairs.tolist()])),
+        )
+        for row, other, value in found:
+            yield entries[left[row]], Duplicate(name_of(self._entries[other]), value)
 
 
-def _name(entry: Entry) -> str:
-    return f"{entry.repo}/{entry.path}"
+class _Nearest:
+    """Finds the most similar of some texts among those that reach the threshold."""
+
+    def __init__(self, signatures: Signatures, settings: recipe.Curate) -> None:
+        self._signatures = signatures
+        self._banding = banding(settings.duplicate_similarity, settings.duplicate_permutations, MISS)
+        self._keys = keys(signatures, *self._banding)
+        self._verifier = Verifier(settings)
+
+    def find(self, signatures: Signatures, exact: Exact) -> Iterator[tuple[int, int, float]]:
+        """Row of `signatures`, number of the most similar text (the first of equals), their similarity; by row."""
+        pairs = cross_candidates(keys(signatures, *self._banding), self._keys)
+        rough = estimates(pairs, signatures.__getitem__, self._signatures.__getitem__)
+        values = self._verifier.similarities(pairs, rough, exact)
+        order = np.lexsort((pairs[:, 1], -values, pairs[:, 0]))
+        _, best = np.unique(pairs[order, 0], return_index=True)
+        for number in order[best].tolist():
+            if values[number] >= self._verifier.threshold:
+                yield int(pairs[number, 0]), int(pairs[number, 1]), float(values[number])

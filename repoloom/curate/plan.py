@@ -1,112 +1,120 @@
 """Between the passes: which repositories are held out, which go as duplicates, which files as copies or contaminated.
 
-The order of the chain is the order of these functions; a file goes for its first reason. Signatures are read a batch
-at a time; the corpus's content is read only for pairs too near the threshold to tell.
+The order of the chain is the order of these functions; a file goes for its first reason. Signatures go to disk as they
+are read, and the corpus's content is read again only for pairs too near the threshold to tell: memory grows with the
+number of files by what is known of each, not by what is in them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from repoloom import recipe
 from repoloom.curate import dedup, heldout
 from repoloom.curate.dedup import Duplicate, Repository
-from repoloom.curate.grams import Hashes
-from repoloom.curate.measure import gram_set
-from repoloom.curate.minhash import Signatures, jaccard
+from repoloom.curate.exact import Exact
+from repoloom.curate.minhash import Signatures, Store
 from repoloom.curate.source import Entry, Source
 
-Batches = Callable[[], Iterator[tuple[Sequence[Entry], Signatures]]]
-"""Reads all files with their signatures once more; the entries are the same objects each time."""
+_ROWS = 4096
+"""Files compared with what is held out at once."""
 
 
-def decide(batches: Batches, source: Source, settings: recipe.Curate, seed: int) -> list[Repository]:
-    """Drop what goes (each file's `rule` says why) and return all repositories, in order of their first file."""
-    repositories, files = _repositories(batches(), settings)
-    chosen = heldout.choose({r.name: r.bytes for r in repositories}, settings.heldout, seed)
-    for repository in repositories:
+def decide(
+    batches: Iterable[tuple[Sequence[Entry], Signatures]],
+    source: Source,
+    settings: recipe.Curate,
+    seed: int,
+    scratch: Path,
+) -> list[Repository]:
+    """Drop what goes (each file's `rule` says why) and return all repositories, in order of their first file.
+
+    `batches` holds all files with their signatures; `scratch` is an empty folder on a disk with a kilobyte a file to
+    spare.
+    """
+    corpus = _Corpus(batches, settings, scratch)
+    chosen = heldout.choose({r.name: r.bytes for r in corpus.repositories}, settings.heldout, seed)
+    for repository in corpus.repositories:
         repository.heldout = repository.name in chosen
-    exact = _Exact(source, files, settings.duplicate_ngram)
-    _drop_duplicates(repositories, files, settings, exact)
+    exact = Exact(source, corpus.files, settings.duplicate_ngram)
+    _drop_repositories(corpus, settings, exact, scratch)
     if chosen:
-        _drop_copies(batches, {r.name for r in repositories if r.heldout}, settings, exact)
-    for entries in files.values():
+        _drop_copies(corpus, chosen, settings, exact)
+    for entries in corpus.files.values():
         for entry in entries:
             if entry.benchmark:
                 entry.drop(f"contamination-{entry.benchmark}", float(entry.shared or 0), 0.0)
-    return repositories
+    if settings.duplicate_files:
+        _drop_files(corpus, chosen, settings, exact, scratch)
+    return corpus.repositories
 
 
-class _Exact:
-    """Exact similarities, computed from the shards when they are asked for."""
+class _Corpus:
+    """All that is known between the passes."""
 
-    def __init__(self, source: Source, files: dict[str, list[Entry]], n: int) -> None:
-        self._source, self._files, self._n = source, files, n
-        self._of_repository = lru_cache(8)(self._repository_grams)
-        self._of_place = lru_cache(64)(self._file_grams)
-
-    def repositories(self, first: Repository, second: Repository) -> float:
-        return jaccard(self._of_repository(first.name), self._of_repository(second.name))
-
-    def files(self, first: Entry, second: Entry) -> float:
-        return jaccard(*(self._of_place(entry.repo, entry.path, entry.place.shard) for entry in (first, second)))
-
-    def _repository_grams(self, name: str) -> Hashes:
-        passed = [entry for entry in self._files[name] if entry.words]
-        return np.unique(np.concatenate([gram_set(text, self._n) for _, text in self._source.texts(passed)]))
-
-    def _file_grams(self, repo: str, path: str, shard: int) -> Hashes:
-        entry = next(e for e in self._files[repo] if e.path == path and e.place.shard == shard)
-        return next(gram_set(text, self._n) for _, text in self._source.texts([entry]))
-
-
-def _repositories(
-    batches: Iterable[tuple[Sequence[Entry], Signatures]], settings: recipe.Curate
-) -> tuple[list[Repository], dict[str, list[Entry]]]:
-    files: dict[str, list[Entry]] = {}
-    repositories: dict[str, Repository] = {}
-    nothing = np.full(settings.duplicate_permutations, np.iinfo(np.uint32).max, np.uint32)
-    for entries, signatures in batches:
-        for entry, signature in zip(entries, signatures, strict=True):
-            files.setdefault(entry.repo, []).append(entry)
-            if entry.repo not in repositories:
-                repositories[entry.repo] = Repository(entry.repo, entry.license, 0, nothing.copy())
-            if entry.rule is None:
-                repository = repositories[entry.repo]
-                repository.bytes += entry.bytes
-                np.minimum(repository.signature, signature, out=repository.signature)
-    return list(repositories.values()), files
+    def __init__(
+        self, batches: Iterable[tuple[Sequence[Entry], Signatures]], settings: recipe.Curate, scratch: Path
+    ) -> None:
+        self.files: dict[str, list[Entry]] = {}
+        """By repository."""
+        self.entries: list[Entry] = []
+        """Files long enough to be compared, in the order of the rows of `store`."""
+        self.store = Store(scratch / "files", settings.duplicate_permutations)
+        found: dict[str, Repository] = {}
+        nothing = np.full(settings.duplicate_permutations, np.iinfo(np.uint32).max, np.uint32)
+        for entries, signatures in batches:
+            for entry, signature in zip(entries, signatures, strict=True):
+                self.files.setdefault(entry.repo, []).append(entry)
+                if entry.repo not in found:
+                    found[entry.repo] = Repository(entry.repo, entry.license, 0, nothing.copy())
+                if entry.rule is None:
+                    repository = found[entry.repo]
+                    repository.bytes += entry.bytes
+                    np.minimum(repository.signature, signature, out=repository.signature)
+            chosen = [number for number, entry in enumerate(entries) if dedup.comparable(entry)]
+            self.entries += [entries[number] for number in chosen]
+            self.store.append(signatures[chosen])
+        self.repositories = list(found.values())
 
 
-def _drop_duplicates(
-    repositories: Sequence[Repository], files: dict[str, list[Entry]], settings: recipe.Curate, exact: _Exact
-) -> None:
+def _drop_repositories(corpus: _Corpus, settings: recipe.Curate, exact: Exact, scratch: Path) -> None:
     """Held-out repositories are deduplicated among themselves, training ones likewise, then against the held-out."""
-    aside = [r for r in repositories if r.heldout]
-    training = [r for r in repositories if not r.heldout]
+    aside = [r for r in corpus.repositories if r.heldout]
+    training = [r for r in corpus.repositories if not r.heldout]
     gone: dict[str, tuple[str, Duplicate]] = {}
-    for side in (aside, training):
-        for name, duplicate in dedup.duplicates(side, settings, exact.repositories).items():
-            gone[name] = ("duplicate-repository", duplicate)
+    if settings.duplicate_repositories:
+        for side in (aside, training):
+            for name, duplicate in dedup.repositories(side, settings, exact.repositories, scratch).items():
+                gone[name] = ("duplicate-repository", duplicate)
     left = [r for r in training if r.name not in gone]
     # Against every held-out repository, a duplicate among those too: what it holds was set aside all the same.
-    for name, duplicate in dedup.near_heldout(left, aside, settings, exact.repositories).items():
+    for name, duplicate in heldout.near_repositories(left, aside, settings, exact.repositories).items():
         gone[name] = ("heldout-repository", duplicate)
     for name, (rule, duplicate) in gone.items():
-        for entry in files[name]:
-            entry.drop(rule, duplicate.similarity, settings.duplicate_similarity, duplicate.kept_as)
+        _drop(((entry, duplicate) for entry in corpus.files[name]), rule, settings.duplicate_similarity)
 
 
-def _drop_copies(batches: Batches, aside: set[str], settings: recipe.Curate, exact: _Exact) -> None:
-    entries: list[Entry] = []
-    signatures: list[Signatures] = []
-    for batch, found in batches():
-        chosen = [n for n, entry in enumerate(batch) if entry.repo in aside and heldout.Index.looks_at(entry)]
-        entries += [batch[n] for n in chosen]
-        signatures.append(found[chosen])
-    index = heldout.Index(entries, np.concatenate(signatures), settings, exact.files)
-    for batch, found in batches():
-        chosen = [n for n, entry in enumerate(batch) if entry.repo not in aside and heldout.Index.looks_at(entry)]
-        for entry, copy in index.copies([batch[n] for n in chosen], found[chosen]):
-            entry.drop("heldout-file", copy.similarity, settings.duplicate_similarity, copy.kept_as)
+def _drop_copies(corpus: _Corpus, aside: set[str], settings: recipe.Curate, exact: Exact) -> None:
+    comparable = [number for number, entry in enumerate(corpus.entries) if dedup.comparable(entry)]
+    ours = np.array([number for number in comparable if corpus.entries[number].repo not in aside], np.int64)
+    theirs = np.array([number for number in comparable if corpus.entries[number].repo in aside], np.int64)
+    held = [corpus.entries[number] for number in theirs]
+    index = heldout.Index(held, corpus.store.read(theirs), settings, exact.files)
+    for first in range(0, len(ours), _ROWS):
+        rows = ours[first : first + _ROWS]
+        found = index.copies([corpus.entries[number] for number in rows], corpus.store.read(rows))
+        _drop(found, "heldout-file", settings.duplicate_similarity)
+
+
+def _drop_files(corpus: _Corpus, aside: set[str], settings: recipe.Curate, exact: Exact, scratch: Path) -> None:
+    rows = np.array([number for number, entry in enumerate(corpus.entries) if entry.repo not in aside], np.int64)
+    training = [corpus.entries[number] for number in rows]
+    _drop(dedup.exact_files(training), "duplicate-file-exact", 1.0)
+    found = dedup.files(training, rows, corpus.store, settings, exact.files, scratch)
+    _drop(found, "duplicate-file", settings.duplicate_similarity)
+
+
+def _drop(found: Iterable[tuple[Entry, Duplicate]], rule: str, threshold: float) -> None:
+    for entry, duplicate in found:
+        entry.drop(rule, duplicate.similarity, threshold, duplicate.kept_as)

@@ -1,13 +1,14 @@
 """Which code may be used: by its licence, and by its owners' wish.
 
 A licence is an SPDX expression. `permissive` takes what asks for no copyleft, and what has no licence that was found:
-The Stack v2 keeps such files, too (2402.19173, 2.3); `Licenses(..., unlicensed=False)` does not. The opt-out list names
-repositories and owners that want no part in it.
+The Stack v2 keeps such files, too (2402.19173, 2.3); `unlicensed=False` does not. The opt-out list names repositories
+and owners that want no part in it.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +29,7 @@ _DEPTH = 50
 """Brackets within brackets beyond which an expression counts as unknown."""
 
 
+@lru_cache(10_000)
 def permits(policy: str | tuple[str, ...], license: str | None, *, unlicensed: bool = True) -> bool:
     """Whether `license`, an SPDX expression, may be used under `policy`: `any`, `permissive`, or SPDX ids.
 

@@ -102,11 +102,17 @@ def without(loss: engine.Loss[Job]) -> Job:
 
 
 def weave(job: Job) -> None:
-    """Screen and order each part, and keep its documents."""
+    """Screen and order each part, hide what is secret, and keep the documents."""
+    screened = [_screen(part, job) for part in job.parts]
+    if job.settings.redact:
+        # After the imports were read: a placeholder in one must not cost an edge.
+        _redact(screened, str(job.seed).encode())
+    limit = int(job.settings.document_megabytes * 1e6)
     with job.cache.write(job.parts[0].key) as writer:
-        for part in job.parts:
-            made, note = _part(part, job)
-            writer.add(part.key, _tables(made), note)
+        for part, of_part in zip(job.parts, screened, strict=True):
+            made = list(documents.documents(of_part.left, of_part.texts, of_part.woven, limit, part.number))
+            of_part.note["documents"] = [len(document["text"].encode()) for document in made]
+            writer.add(part.key, _tables(made), of_part.note)
 
 
 def _tables(rows: Sequence[documents.Document]) -> Iterator[pa.Table]:
@@ -123,7 +129,17 @@ def _tables(rows: Sequence[documents.Document]) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist(chosen, DOCUMENT)
 
 
-def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
+@dataclass(slots=True)
+class _Screened:
+    """What is left of a part: its files and nodes with their texts, in order, and what there is to say of it."""
+
+    left: list[Entry]
+    texts: list[str]
+    woven: documents.Woven
+    note: Note
+
+
+def _screen(part: Part, job: Job) -> _Screened:
     drops: list[tuple[int, str, float, float]] = []
     left: list[Entry] = []
     texts: list[str] = []
@@ -147,21 +163,12 @@ def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
             texts.append(text)
     engine.at(-1)
     woven = documents.weave(left, texts, job.settings.order, job.seed)
-    redacted: Counter[str] = Counter()
-    if job.settings.redact:
-        # After the imports were read: a placeholder in one must not cost an edge.
-        for number, clean in enumerate(redact_batch(texts, str(job.seed).encode())):
-            texts[number] = clean.text
-            redacted.update(clean.counts if left[number].rule is None else {})
-    limit = int(job.settings.document_megabytes * 1e6)
-    made = list(documents.documents(left, texts, woven, limit, part.number))
     note: Note = {
         "repo": part.entries[0].repo,
         "drops": drops,
-        "documents": [len(document["text"].encode()) for document in made],
         "found": len(woven.edges),
         "forward": woven.forward,
-        "redacted": dict(sorted(redacted.items())),
+        "redacted": {},
         "scores": scores,
         "compilers": _agreement(asked, passes),
     }
@@ -171,7 +178,25 @@ def _part(part: Part, job: Job) -> tuple[list[documents.Document], Note]:
             "files": [left[node].path for node in files],
             "edges": [[left[user].path, left[used].path] for user, used in woven.edges],
         }
-    return made, note
+    return _Screened(left, texts, woven, note)
+
+
+def _redact(screened: Sequence[_Screened], salt: bytes) -> None:
+    """Hide secrets in the files that documents will hold, some megabytes at a time: a call costs some milliseconds."""
+    batch: list[tuple[_Screened, int]] = []
+    size = 0
+    every = [
+        (of_part, number) for of_part in screened for number, entry in enumerate(of_part.left) if entry.rule is None
+    ]
+    for count, (of_part, number) in enumerate(every, start=1):
+        batch.append((of_part, number))
+        size += len(of_part.texts[number])
+        if size >= PIECE or count == len(every):
+            cleaned = redact_batch([of.texts[n] for of, n in batch], salt)
+            for (of, n), clean in zip(batch, cleaned, strict=True):
+                of.texts[n] = clean.text
+                of.note["redacted"] = dict(sorted((Counter(of.note["redacted"]) + Counter(clean.counts)).items()))
+            batch, size = [], 0
 
 
 def _screened(

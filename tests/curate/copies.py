@@ -7,13 +7,15 @@ from typing import Any
 
 from repoloom.collect import licenses
 
-Grams = set[tuple[str, ...]]
+Grams = set[tuple[bytes, ...]]
+
+WORD = re.compile(rb"[A-Za-z0-9_\x80-\xff]+")
 
 
 def grams(*texts: str) -> Grams:
     found: Grams = set()
     for text in texts:
-        words = re.findall(r"[A-Za-z0-9_]+", text)
+        words = WORD.findall(text.encode().lower())  # bytes: upper and lower case of ASCII alone are one
         found |= {tuple(words[place : place + 5]) for place in range(len(words) - 4)}
     return found
 
