@@ -1,4 +1,4 @@
-"""The languages: DeepSeek Coder's list of 89, and which of them a file is in.
+"""The languages: DeepSeek Coder's list of 89 and Swift, and which of them a file is in.
 
 The table is data (languages.toml). A file's language is decided by its name alone wherever that is enough: whole file
 name, then extension, both dictionary look-ups. Only an extension that several languages share is decided by content,
@@ -77,9 +77,9 @@ def _read() -> tuple[dict[str, Language], dict[str, _Rules]]:
 
 _languages, _BY_CONTENT = _read()
 LANGUAGES: Mapping[str, Language] = MappingProxyType(_languages)
-"""All 89, by id."""
-PUBLISHED_87 = frozenset(LANGUAGES) - {"markdown", "restructuredtext"}
-"""The ids of the paper's 87: the README's list without the two of prose."""
+"""All 90, by id."""
+PUBLISHED_87 = frozenset(LANGUAGES) - {"markdown", "restructuredtext", "swift"}
+"""The ids of the paper's 87: the README's list without the two of prose. Swift is ours: apps are written in it."""
 
 _BY_EXTENSION = {e: language for language in LANGUAGES.values() for e in language.extensions if e not in _BY_CONTENT}
 _BY_NAME = {n.removesuffix(".*"): language for language in LANGUAGES.values() for n in language.filenames}

@@ -87,9 +87,9 @@ class Curate(Section):
     contamination_ngram: Positive = 10
     compilers: bool = False
     """Also ask the compilers that are installed, in the sandbox, and report how far they agree with the screen."""
-    readability: Share = 0.6
-    modularity: Share = 0.38
-    """The least scores that stay, the 0.5th percentile of real code; 0 keeps every file (docs/screens.md)."""
+    readability: Share = 0.5
+    modularity: Share = 0.34
+    """The least scores that stay, about the 0.5th percentile of real code; 0 keeps every file (docs/screens.md)."""
     redact: bool = True
     """Replace keys, passwords, e-mail and IP addresses by placeholders."""
     license: Literal["any", "permissive"] | tuple[str, ...] = "any"

@@ -221,10 +221,11 @@ _ANSWER = re.compile(r"\0([^\0/]+)\0([^\0]*)\0(?=\0|\Z)")
 _INCLUDE = re.compile(r"^([ \t]*)#[ \t]*include\b.*", re.MULTILINE)
 _SHEBANG = re.compile(r"\A#!(?!\s*\[).*")
 _STRUCTURE = (
-    r"^/files/([^:\n]+):\d+:\d+: (?:fatal )?error: (expected declaration or statement at end of input|"
-    r"expected .}. at end of input|unterminated [^\n]*|#\w+ without #if|version control conflict marker in file|"
-    r"expected declaration before .}. token|expected identifier or .\(. before .}. token)"
+    r"^/files/([^:\n]+):\d+(?::\d+)?: (?:fatal )?error: (expected declaration or statement at end of input|"
+    r"expected .}. at end of input|unterminated [^\n]*|#\w+ without #if|version control conflict marker in file"
 )
+_STRAY = "|expected identifier or .\\(. before .}. token"
+"""A `}` too many; g++ also complains of one after a class whose base it does not know."""
 _NODE = """
 const fs = require('fs'), vm = require('vm');
 for (const file of process.argv.slice(1)) {
@@ -240,16 +241,16 @@ for (const file of process.argv.slice(1)) {
 """
 
 
-def _c(program: str, suffix: str) -> _Tool:
+def _c(program: str, suffix: str, complaints: str) -> _Tool:
     words = ("-fsyntax-only", "-w", "-nostdinc", "-fmax-errors=0", "-fno-diagnostics-show-caret")
     return _Tool(
-        program, suffix, _fixed(*words), _lines(_STRUCTURE, only_these=False), lambda text: _INCLUDE.sub("", text)
+        program, suffix, _fixed(*words), _lines(complaints, only_these=False), lambda text: _INCLUDE.sub("", text)
     )
 
 
 _TOOLS = {
-    "c": _c("gcc", ".c"),
-    "cpp": _c("g++", ".cpp"),
+    "c": _c("gcc", ".c", f"{_STRUCTURE}{_STRAY})"),
+    "cpp": _c("g++", ".cpp", f"{_STRUCTURE})"),
     "java": _Tool(
         "javac",
         ".java",

@@ -33,11 +33,13 @@ from repoloom.curate.topological import topological
 Edges = Sequence[tuple[int, int]]
 Order = Literal["topological", "deepseek", "shuffle"]
 
-_BUILD_FILES = frozenset(
-    "pyproject.toml setup.py setup.cfg makefile gnumakefile cmakelists.txt meson.build configure.ac package.json "
-    "tsconfig.json deno.json go.mod cargo.toml pom.xml build.xml build.gradle build.gradle.kts settings.gradle "
-    "settings.gradle.kts build.sbt composer.json gemfile rakefile package.swift dockerfile".split()
-)
+_BUILD_FILES = """
+build.gradle build.gradle.kts build.sbt build.xml cargo.toml cmakelists.txt composer.json configure.ac deno.json
+dockerfile gemfile gnumakefile go.mod makefile meson.build package.json package.swift pom.xml pyproject.toml rakefile
+settings.gradle settings.gradle.kts setup.cfg setup.py tsconfig.json
+"""
+BUILD_FILES = frozenset(_BUILD_FILES.split())
+"""In lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def _front(path: str) -> int | None:
     name = path.rpartition("/")[2].lower()
     if name.partition(".")[0] == "readme":
         return 0
-    return 1 if name in _BUILD_FILES or name.endswith(".gemspec") else None
+    return 1 if name in BUILD_FILES or name.endswith(".gemspec") else None
 
 
 def _with_front(groups: list[list[int]], names: Sequence[str]) -> list[list[int]]:

@@ -2,8 +2,9 @@
 
 [DeepSeek-Coder 2.4] screens for "poor readability and low modularity" and does not say how. Here a score is the plain
 mean of its features' grades. A grade is 1 up to a good value, 0 from a bad one, a straight line between: so each score
-falls or stays when one feature gets worse, and `explain` can show which did. Good and bad values are the 50th and the
-99.5th percentile of real code, rounded (docs/screens.md has the distributions); what is graded:
+falls or stays when one feature gets worse, and `explain` can show which did. Good and bad values were chosen from the
+distributions over real code in docs/screens.md: a good one is about the median or milder, a bad one in the last percent
+or beyond. What is graded:
 
 | score | feature | measured as |
 |---|---|---|
@@ -44,14 +45,15 @@ _MODULARITY = {
 }
 """Feature -> the value that is still graded 1, and the one from which the grade is 0."""
 
-READABILITY = 0.6
-MODULARITY = 0.38
-"""The scores under which a file is dropped: the 0.5th percentile of real code (docs/screens.md)."""
+READABILITY = 0.5
+MODULARITY = 0.34
+"""The scores under which a file is dropped: 0.2 and 0.5 percent of real code (docs/screens.md)."""
 
 _LONG = 120
 _HASH = frozenset({"python", "ruby", "shell"})
 _INDENTED = frozenset({"python", "ruby", "lua", "kotlin", "scala", "swift", "go", "rust", "php"})
 _BRACED = frozenset({"c", "cpp", "cuda", "java", "c-sharp", "javascript", "typescript", "shell"})
+_ARROWS = frozenset({"javascript", "typescript"})
 SCORED = _INDENTED | _BRACED
 """Languages whose definitions are known by how a line reads; others have no scores."""
 
@@ -63,10 +65,17 @@ _WORDS = (
 )
 _HEADER = (
     rb"\n[ \t]*+(?!(?:if|for|while|switch|catch|else|do|return|try|using|lock|foreach|synchronized|with)\b)"
-    rb"[A-Za-z_~][^\n;{}()=#]*+\([^\n;{}]*\)[^\n;{}()]*+(?:\n[ \t]*+)?\{"
+    rb"[A-Za-z_~][^\n;{}()=#]*+\((?:[^;{}()]|\([^;{}()]*\))*+\)"
+    rb"(?:[^\n;{}()]|\([^\n;{}()]*\))*+(?:\n[ \t]*+)?\{"
+)
+_ARROW = (
+    rb"\n[ \t]*+(?:(?:export|default|const|let|var|static|public|private|protected|readonly)[ \t]++)*+"
+    rb"[A-Za-z_$#][\w$.]*+(?:[ \t]*+:|[^\n=()]*+=)[ \t]*+(?:async[ \t]*+)?+"
+    rb"(?:function\b|\([ \t\r]*+\n|\([^\n]*=>|\w++[ \t]*+=>)"
 )
 _DEFINITION = {language: re.compile(_WORDS) for language in _INDENTED} | {
-    language: re.compile(_WORDS + b"|" + _HEADER) for language in _BRACED
+    language: re.compile(b"|".join((_WORDS, _HEADER, *([_ARROW] if language in _ARROWS else []))))
+    for language in _BRACED
 }
 
 _LETTER = np.zeros(256, bool)

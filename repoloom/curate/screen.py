@@ -1,51 +1,111 @@
 """The syntax screen [DeepSeek-Coder 2.4: "a compiler"]: CPython's own for Python, tree-sitter for other languages.
 
-Python is compiled (and the code object thrown away, nothing runs): 5.3 MB/s on one core, a little faster than building
-`ast` objects, and it also refuses what only looks like Python (`return` outside of a function). It is the Python that
-runs Repoloom which judges; the stage's fingerprint names its version.
+Python is compiled (and the code object thrown away, nothing runs): it also refuses what only looks like Python
+(`return` outside of a function). It is the Python that runs Repoloom which judges; the stage's fingerprint names its
+version.
 
-tree-sitter never refuses: it marks what it could not place. Counted are the bytes of tokens that hang on an error node
-themselves, not all that stands below one: a single macro at the top of a valid C++ file may turn the whole file's root
-into an error node (14 of 400 system headers). Over THRESHOLD of them a file is no program in that language. On 400 C,
-400 C++ and 62 CUDA files of a Linux system and of torch's headers the 98th percentile was 0.18, 0.03 and 0.02; on the
-same files with their tokens shuffled the median was 0.29, 0.40 and 0.44, on English prose 0.65, 0.61 and 0.68.
+For the others what is cheap and certain comes first: a NUL, a merge conflict left in, brackets nested deeper than any
+program's, and for the C family brackets and `#if`s that do not close (brackets.py: no grammar can tell these from
+macros). Only what passes is parsed, once. tree-sitter never refuses, it marks what it could not place; a grammar that
+is older than the file, or a macro, leaves a few such tokens in valid files. So a file fails if its brackets do not
+close, or if the tokens that hang on error nodes are more than a share of its bytes. That share is measured for each
+language on code that is known to compile (screen.toml, docs/screens.md); where every valid file parses it is 0.
 
-Screened are languages whose grammar was seen to accept real files and to come to an end on bad ones. Left out for
-cause: SQL and Tcl (valid files fail), HTML and Perl (minutes on a few hundred KB of hostile input), Make, CMake and
-markup (bad files pass).
+Left out for cause: SQL and Tcl (valid files fail), HTML and Perl (minutes on a few hundred KB of hostile input), Make,
+CMake and markup (bad files pass).
 """
 
+import re
+import tomllib
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from types import MappingProxyType
 
 from tree_sitter import Node, Parser
 from tree_sitter_language_pack import get_parser
 
+from repoloom.curate import brackets
 from repoloom.languages import LANGUAGES
 
-THRESHOLD = 0.25
-"""Share of a file's bytes in misplaced tokens, over which it is dropped."""
 
-SCREENED = frozenset({"c", "c-sharp", "cpp", "css", "cuda", "go", "java", "javascript", "json", "rust", "typescript"})
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How one language is judged: a row of screen.toml."""
+
+    misplaced: float
+    """Share of a file's bytes in misplaced tokens, over which it is dropped."""
+    brackets: bytes
+    """The brackets that must close where an error node stands."""
+    blocks: Mapping[str, str]
+    """Words that open a block -> those that close it, which must close likewise."""
+
+
+def _read() -> dict[str, Screen]:
+    tables = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    return {
+        id: Screen(table["misplaced"], table.get("brackets", "()[]{}").encode(), table.get("blocks", {}))
+        for id, table in tables.items()
+        if id in LANGUAGES
+    }
+
+
+SCREENS: Mapping[str, Screen] = MappingProxyType(_read())
 """The languages that tree-sitter judges; Python has its compiler, all others pass."""
 
 LARGEST = 1_000_000
 """Characters; larger files pass unread: compiling ten times that took 2 GB."""
 
+DEEPEST = 500
+"""Brackets open at once, over which a file is dropped unparsed. C++ headers were seen with 149; clang stops at 256."""
+
+SECONDS, SECONDS_A_MEGABYTE = 2.0, 10.0
+"""What a parser may take, some 50 times its usual; the clock decides, so for a hostile file's end only."""
+
+_C_FAMILY = frozenset({"c", "cpp", "cuda"})
+_EXACT = (1.0, 0.0)
+"""The measure and threshold of what is certain: one error, none allowed."""
+_PARTED = re.compile(r"^={7}\r?$", re.MULTILINE)
+
 
 def syntax(language: str, path: str, text: str) -> tuple[float, float] | None:
     """The measure and the threshold by which `text` fails the screen; None if it passes.
 
-    For Python the measure is 1 error over 0, for others the share of bytes in misplaced tokens.
+    The measure is 1 over 0 for an error that is certain, else the share of bytes in misplaced tokens.
     """
-    if len(text) > LARGEST:
+    if len(text) > LARGEST or (language != "python" and language not in SCREENS):
         return None
+    if _certain(language, text) is not None:
+        return _EXACT
     if language == "python":
-        return None if python_error(text) is None else (1.0, 0.0)
-    if language not in SCREENED:
         return None
-    share = misplaced(language, path, text)
-    return (share, THRESHOLD) if share > THRESHOLD else None
+    root = _parse(language, path, text)
+    if root is None:
+        return _EXACT
+    if not root.has_error:
+        return None
+    screen = SCREENS[language]
+    share = _misplaced(root)
+    if share > screen.misplaced:
+        return share, screen.misplaced
+    return None if language in _C_FAMILY or brackets.of_tree(root, screen.brackets, screen.blocks) else _EXACT
+
+
+def reason(language: str, path: str, text: str) -> str:
+    """In words, why `text` fails the screen; "" if it passes."""
+    failed = syntax(language, path, text)
+    if failed is None:
+        return ""
+    if certain := _certain(language, text):
+        return certain
+    root = _parse(language, path, text)
+    if root is None:
+        return "the parser did not come to an end"
+    if failed == _EXACT:
+        return "brackets do not close"
+    return f"line {_first_error(root)}: a token that the grammar cannot place"
 
 
 def python_error(text: str) -> str | None:
@@ -62,20 +122,75 @@ def python_error(text: str) -> str | None:
 
 
 def misplaced(language: str, path: str, text: str) -> float:
-    """The share of the bytes of `text` in tokens that the language's grammar could not place."""
+    """The share of the bytes of `text` in tokens that the language's grammar could not place; 1 if it did not end."""
+    root = _parse(language, path, text)
+    return 1.0 if root is None else _misplaced(root)
+
+
+def _certain(language: str, text: str) -> str | None:
+    """An error that can be told without a parser, or by Python's own compiler."""
+    if "\0" in text:
+        return "a NUL byte"
+    if (place := _conflict(text)) is not None:
+        return f"line {text.count(chr(10), 0, place + 1) + 1}: a merge conflict"
+    if language == "python":
+        return python_error(text)
     data = text.encode("utf-8", "surrogatepass")
-    root = _parser(language, path.endswith((".tsx", ".jsx"))).parse(data).root_node
+    if brackets.deeper(data, DEEPEST):
+        return "nested too deeply"
+    return brackets.c_family_error(data) if language in _C_FAMILY else None
+
+
+def _conflict(text: str) -> int | None:
+    """Where a merge conflict begins: the three markers at the beginnings of lines, in order."""
+    begin = 0 if text.startswith("<<<<<<< ") else text.find("\n<<<<<<< ")
+    if begin < 0:
+        return None
+    parted = _PARTED.search(text, begin)
+    return begin if parted and text.find("\n>>>>>>> ", parted.end()) >= 0 else None
+
+
+def _parse(language: str, path: str, text: str) -> Node | None:
+    """The root of the tree, or None if the parser runs out of time."""
+    data = text.encode("utf-8", "surrogatepass")
+    parser = _parser(language, path.endswith((".tsx", ".jsx")))
+    with warnings.catch_warnings():
+        # py-tree-sitter 0.25 would have a progress callback instead, which it ignores for bytes and dies of otherwise.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        parser.timeout_micros = int(SECONDS * 1e6 + SECONDS_A_MEGABYTE * len(data))  # type: ignore[misc]  # no setter in its stub
+    try:
+        return parser.parse(data).root_node
+    except ValueError:
+        parser.reset()  # else the next text would be read as the rest of this one
+        return None
+
+
+def _misplaced(root: Node) -> float:
+    """Bytes of the tokens that hang on an error node themselves, and of those that were made up, over all bytes.
+
+    Not all that stands below an error node: one macro at the top of a valid C++ file may turn the root into one.
+    """
     bad = 0
     # Only what holds an error is walked into, so a valid file costs one look.
-    walk: list[Node] = [root] if root.has_error else []
+    walk = [root] if root.has_error else []
     while walk:
         node = walk.pop()
         for child in node.children:
-            if child.child_count == 0 and (node.is_error or child.is_error):
+            if child.is_missing:
+                bad += 1
+            elif child.child_count == 0 and (node.is_error or child.is_error) and not child.is_extra:
                 bad += child.end_byte - child.start_byte
             elif child.has_error or child.is_error:
                 walk.append(child)
-    return bad / len(data) if data else 0.0
+    return bad / root.end_byte if root.end_byte else 0.0
+
+
+def _first_error(root: Node) -> int:
+    """The line, from 1, of the first error node or made-up token."""
+    node = root
+    while not (node.is_error or node.is_missing):
+        node = next(child for child in node.children if child.has_error or child.is_error or child.is_missing)
+    return node.start_point.row + 1
 
 
 @cache

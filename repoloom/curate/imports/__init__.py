@@ -7,7 +7,7 @@ cost is O(bytes + files x depth + imports). docs/dependencies.md says what each 
 
 from collections.abc import Callable, Iterator, Sequence
 
-from repoloom.curate.imports import c, go, java, javascript, python, rust
+from repoloom.curate.imports import c, csharp, go, java, javascript, jvm, php, python, ruby, rust, swift
 from repoloom.curate.imports.file import File
 
 __all__ = ["File", "edges", "takes_part"]
@@ -23,6 +23,11 @@ _FAMILIES: tuple[tuple[frozenset[str], Callable[[Sequence[File], Sequence[int]],
     (frozenset({"javascript", "typescript"}), javascript.edges),
     (frozenset({"go"}), go.edges),
     (frozenset({"rust"}), rust.edges),
+    (frozenset({"c-sharp"}), csharp.edges),
+    (frozenset({"kotlin", "scala"}), jvm.edges),
+    (frozenset({"php"}), php.edges),
+    (frozenset({"ruby"}), ruby.edges),
+    (frozenset({"swift"}), swift.edges),
 )
 
 
@@ -35,8 +40,8 @@ def edges(files: Sequence[File]) -> list[tuple[int, int]]:
     """The edges (user index, used index) among `files`, which are one repository: sorted, distinct, no self edges.
 
     A language without a family has no edges of its own. Manifests (`package.json`, `tsconfig.json`, `go.mod`,
-    `Cargo.toml`) are read where they stand among the files, whatever their language says; without them names are
-    guessed from folders.
+    `Cargo.toml`, `composer.json`, `Package.swift`) are read where they stand among the files, whatever their language
+    says; without them names are guessed from folders.
     """
     taking_part = [n for n, file in enumerate(files) if takes_part(file.path)]
     found: set[tuple[int, int]] = set()
