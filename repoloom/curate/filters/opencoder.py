@@ -41,9 +41,8 @@ _HEADS = {
 }
 _HEAD = re.compile(r"^\s*+(?:[\w:*&<>\[\],~]++\s++){1,5}+[\w:~]++\s*+\([^;=()]*+\)[^;={]*+\{?$")
 _BARE = re.compile(
-    r"^\s*+(?:import|from|using|package|#\s*+include|class|struct|interface|namespace|public class|return\s++\w*+;?$|pass$"
-    r""
-    r"|[\w<>\[\]*&:]++\s++\w++;$|[{}();]*+$)"
+    r"^\s*+(?:import|from|using|package|#\s*+include|class|struct|interface|namespace|public class"
+    r"|return\s++\w*+;?$|pass$|[\w<>\[\]*&:]++\s++\w++;$|[{}();]*+$)"
 )
 _PRINTS = {
     "python": "print", "c": "printf", "cpp": "cout", "c-sharp": "Console.WriteLine", "java": "System.out.print",
