@@ -246,6 +246,15 @@ def test_thresholds_are_changed_by_a_rules_name() -> None:
         )
 
 
+def test_every_rule_stands_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/filters.md").read_text("utf-8")
+    for name in SETS:
+        section = text.partition(f"### {name}\n")[2].partition("\n#")[0]
+        assert [rule.name for rule in rule_set(name)] == [
+            line.split("`")[1] for line in section.splitlines() if "`" in line
+        ]
+
+
 class _Text(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
