@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from repoloom.report import about, corpus, learning, preview, results
+from repoloom.report import about, corpus, curation, learning, preview, results
 from repoloom.report.inputs import AbsentError, Run
 from repoloom.report.page import Block, Section
 from repoloom.report.svg import visible
@@ -25,6 +25,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[_Maker, ...]], ...] = (
     ("languages", "Languages", (corpus.languages,)),
     ("sizes", "Repositories and documents", (corpus.repositories, corpus.documents)),
     ("order", "The order of a repository", (corpus.example,)),
+    (
+        "screens",
+        "Screens, secrets and the mix",
+        (curation.scores, curation.hidden, curation.opinions, curation.mixture),
+    ),
     ("tokens", "Tokens", (learning.tokens,)),
     ("training", "Training", (lambda run: learning.loss(run, "pretrain"), learning.learning_rate)),
     ("tuning", "Instruction tuning", (lambda run: learning.loss(run, "tune"),)),

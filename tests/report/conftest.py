@@ -41,7 +41,13 @@ EDGES = [
 ]  # fmt: skip
 SETTINGS = {
     "collect": {"sources": ["installed:"], "megabytes": 60.0},
-    "curate": {"rules": {"average_line": 100.0, "longest_line": 1000.0}, "heldout": 0.05},
+    "curate": {
+        "rules": "repoloom",
+        "thresholds": {"longest-line": 1000.0},
+        "heldout": 0.05,
+        "readability": 0.5,
+        "modularity": 0.34,
+    },
     "pretrain": {"pretrain": {"minutes": 5.0, "schedule": "three-step", "steps": None}, "fim": {"rate": 0.5}},
 }
 SECONDS = {
@@ -89,6 +95,16 @@ def curate_counts(generator: random.Random) -> dict[str, Any]:
         "repositories": repositories,
         "document_bytes": sorted(int(math.exp(generator.gauss(8.6, 1.9))) + 40 for _ in range(420)),
         "edges": {"found": 14_210, "forward": 13_640},
+        "redacted": {"email": 812, "ip": 3, "github-token": 1},
+        "scores": {
+            "readability": [0] * 9 + [4, 11, 20, 90, 300, 500, 900, 800, 700, 400, 200],
+            "modularity": [0] * 6 + [9, 40, 60, 200, 80, 90, 100, 120, 200, 300, 400, 600, 800, 900],
+        },
+        "compilers": {"c": {"files": 40, "both_pass": 36, "both_fail": 2, "screen_fails": 1, "compiler_fails": 1}},
+        "mix": [
+            {"group": "code", "target": 0.9, "share": 0.91, "bytes_in": 30 * MB, "bytes_out": 31 * MB, "repeats": 1.03},
+            {"group": "text", "target": 0.1, "share": 0.09, "bytes_in": 2 * MB, "bytes_out": 3 * MB, "repeats": 1.5},
+        ],
         "example": {"repo": "itsdangerous", "files": EXAMPLE, "edges": [[EXAMPLE[a], EXAMPLE[b]] for a, b in EDGES]},
     }
 

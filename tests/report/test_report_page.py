@@ -16,7 +16,8 @@ from repoloom.report import report
 from repoloom.report.inputs import STAGES
 
 SECTIONS = [
-    "flow", "languages", "sizes", "order", "tokens", "training", "tuning", "scores", "samples", "cost", "recipe", "use",
+    "flow", "languages", "sizes", "order", "screens", "tokens", "training", "tuning", "scores", "samples", "cost",
+    "recipe", "use",
 ]  # fmt: skip
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
