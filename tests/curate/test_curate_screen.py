@@ -77,7 +77,7 @@ VALID = {
     "ruby": "def f(x:, **o) = x => { a: }\nputs <<~E\n  } #{f(x: 1)}\nE\n",
     "scala": 'case class A(x: Int)\nobject B { def f(a: A) = a match { case A(x) if x > 0 => s"${x}}" } }\n',
     "shell": "case $1 in a) echo ${x:-}} ;; esac\ncat <<E\n}\nE\n",
-    "swift": "struct A<T> {\n  let x: T?\n  func f() throws -> [T] { guard let y = x else { return [] }; return [y] }\n}\n",
+    "swift": "struct A<T> { let x: T?\n  func f() throws -> [T] { guard let y = x else { return [] }; return [y] } }\n",
     "typescript": "type A<T> = T extends infer U ? { [k in keyof U]?: U[k] } : never;\nenum B { C = 1 }\n",
 }
 
