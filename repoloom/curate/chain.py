@@ -151,6 +151,7 @@ class _Chain:
             weave.Job(self._source, job, self._settings, self._seed, self._woven)
             for job in weave.jobs(part for part in every if part.key not in known(self._woven))
         ]
+        jobs.sort(key=lambda job: -job.bytes)  # a large repository begun last would keep the others waiting
         with bar("weaving", sum(job.bytes for job in jobs) / 1e6) as progress:
             for job, _ in zip(
                 jobs,
