@@ -159,9 +159,7 @@ class Source:
         """The content of each entry, in the order of the shards."""
         reader = _Reader(self.shards, ["content"])
         for entry in sorted(entries, key=lambda entry: entry.place):
-            place = entry.place
-            table = reader.rows(Span(place.shard, place.group, place.row, place.row + 1))
-            yield entry, table.column("content")[0].as_py() or ""
+            yield entry, reader.row(entry.place)["content"].as_py() or ""
 
 
 class _Reader:
@@ -171,34 +169,38 @@ class _Reader:
         self._shards, self._columns = shards, columns
         self._at: tuple[int, int] | None = None
         self._first = 0
-        self._batch = pa.table({})
+        self._batch = pa.RecordBatch.from_pydict({})
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
     def rows(self, span: Span) -> pa.Table:
         """The rows of one span."""
-        if (span.shard, span.group) != self._at or span.first < self._first:
-            self._open(span)
         found = []
-        while self._first < span.end:
-            end = self._first + len(self._batch)
-            if end > span.first:
-                start = max(span.first - self._first, 0)
-                found.append(self._batch.slice(start, min(span.end, end) - self._first - start))
-            if end >= span.end:
-                break
-            self._first = end
-            path = self._shards[span.shard]
-            self._batch = pa.Table.from_batches([_readable(path, lambda: next(self._batches))])
-        return pa.concat_tables(found)
+        row = span.first
+        while row < span.end:
+            self._go_to(span.shard, span.group, row)
+            end = min(span.end, self._first + len(self._batch))
+            found.append(self._batch.slice(row - self._first, end - row))
+            row = end
+        return pa.Table.from_batches(found)
 
-    def _open(self, span: Span) -> None:
-        file = _open(self._shards[span.shard])
-        group = file.metadata.row_group(span.group)
-        # A batch of about 8 MB, whatever the files' sizes.
-        rows = max(1, min(_ROWS, PIECE * max(1, group.num_rows) // max(1, group.total_byte_size)))
-        self._at, self._first = (span.shard, span.group), 0
-        self._batches = file.iter_batches(rows, [span.group], self._columns)
-        self._batch = pa.Table.from_batches([_readable(self._shards[span.shard], lambda: next(self._batches))])
+    def row(self, place: Place) -> dict[str, pa.Scalar]:
+        """One row, by column."""
+        self._go_to(place.shard, place.group, place.row)
+        return {name: self._batch.column(name)[place.row - self._first] for name in self._columns}
+
+    def _go_to(self, shard: int, group: int, row: int) -> None:
+        """Read on to the batch that holds a row."""
+        if (shard, group) != self._at or row < self._first:
+            file = _open(self._shards[shard])
+            about = file.metadata.row_group(group)
+            # A batch of about 8 MB, whatever the files' sizes.
+            rows = max(1, min(_ROWS, PIECE * max(1, about.num_rows) // max(1, about.total_byte_size)))
+            self._at, self._first = (shard, group), 0
+            self._batches = file.iter_batches(rows, [group], self._columns)
+            self._batch = _readable(self._shards[shard], lambda: next(self._batches))
+        while row >= self._first + len(self._batch):
+            self._first += len(self._batch)
+            self._batch = _readable(self._shards[shard], lambda: next(self._batches))
 
 
 def _readable(path: Path, read: Callable[[], T]) -> T:

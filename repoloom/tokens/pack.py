@@ -100,7 +100,7 @@ def _encode_part(folder: Path, shared: bool, job: tuple[Path, Path]) -> int:
             texts = [row["text"][file["start"] : file["end"]] for file in row["files"]]
             lengths: list[int] = []
             for ids in _encode_texts(tokenizer, texts):
-                out.write(np.asarray(ids, _dtype(tokenizer)).tobytes())
+                out.write(ids.astype(_dtype(tokenizer)).tobytes())
                 lengths.append(len(ids))
             if not lengths:
                 continue
@@ -116,13 +116,13 @@ def _encode_part(folder: Path, shared: bool, job: tuple[Path, Path]) -> int:
     return sum(documents)
 
 
-def _encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[list[int]]:
+def _encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[npt.NDArray[np.uint32]]:
     """The ids of each text, about `_BATCH` characters in work at a time."""
     first = size = 0
     for place, text in enumerate(texts):
         size += len(text)
         if size >= _BATCH or place == len(texts) - 1:
-            yield from tokenizer.encode_batch(texts[first : place + 1])
+            yield from tokenizer.encode_arrays(texts[first : place + 1])
             first, size = place + 1, 0
 
 

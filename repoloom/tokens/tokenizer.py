@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tokenizers
 
 from repoloom.errors import UserError
@@ -130,11 +132,19 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts, on several threads unless TOKENIZERS_PARALLELISM forbids it."""
-        if self._fast:
-            takes = [self._fast.takes(text) for text in texts]
-            found = iter(self._fast.encode_batch([text for text, take in zip(texts, takes, strict=True) if take]))
-            return [next(found) if take else self.encode(text) for text, take in zip(texts, takes, strict=True)]
-        return [encoding.ids for encoding in self._core.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [ids.tolist() for ids in self.encode_arrays(texts)]
+
+    def encode_arrays(self, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
+        """As `encode_batch`, for who wants numbers on disk: no object is made for each."""
+        if self._fast is None:
+            found = self._core.encode_batch_fast(list(texts), add_special_tokens=False)
+            return [np.array(encoding.ids, np.uint32) for encoding in found]
+        takes = [self._fast.takes(text) for text in texts]
+        fast = iter(self._fast.encode_batch([text for text, take in zip(texts, takes, strict=True) if take]))
+        return [
+            next(fast) if take else np.array(self.encode(text), np.uint32)
+            for text, take in zip(texts, takes, strict=True)
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens left out; bytes that are no character become U+FFFD."""
