@@ -19,8 +19,8 @@ def scores(run: Run) -> list[Figure]:
         step = 1 / len(bins)
         first = next(number for number, count in enumerate(bins) if count)
         shown = range(first, len(bins))
-        under = sum(count for number, count in enumerate(bins) if (number + 1) * step <= least + 1e-9)
-        takeaway = f"Of {sum(bins):,} files {under:,} score under {least:g} for {name} and go"
+        gone = run.counts("curate")["dropped"].get(name, {"files": 0})["files"]
+        takeaway = f"Of {sum(bins):,} files {gone:,} score under {least:g} for {name} and go"
         rows = [
             Bar(
                 f"{n * step:.2f} to {(n + 1) * step:.2f}",
