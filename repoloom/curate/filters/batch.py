@@ -100,7 +100,7 @@ class Batch:
         `scan` answers with one number or one row of numbers for each file of the part that it is given.
         """
         if scan not in self._scans:
-            shape = scan(self.take([])).shape[1:]  # type: ignore[arg-type]
+            shape = scan(self.take(np.empty(0, np.intp))).shape[1:]
             self._scans[scan] = np.zeros(len(self._paths), bool), np.empty((len(self._paths), *shape))
         done, found = self._scans[scan]
         missing = np.flatnonzero(~done[self.rows])
