@@ -103,69 +103,95 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def map_ordered(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    processes: int | None = None,
-    watch: Watch[Item] | None = None,
-) -> Iterator[Result]:
-    """Yield `function(item)` for every item, in order, computed by up to `processes` (default: all cores) workers.
+class Pool:
+    """Worker processes for several maps in a row: what they import and keep in memory is there for the next one.
 
-    `function` must be importable by name, items and results picklable. An exception in `function` is raised here, in
-    its turn. A worker that dies (killed for memory, a crashing parser) ends the map with a UserError, unless a `watch`
-    says how to go on. One process, or one item that nobody watches, is worked on here.
+        with Pool() as pool:
+            for result in pool.map_ordered(function, items):
+                ...
+
+    They start with the first map that needs them. `processes`: at most so many; default: all cores.
     """
-    work = list(items)
-    count = min(processes or cores(), len(work))
-    if count <= 1 and (watch is None or processes == 1):
-        yield from map(function, work)
-        return
-    pool: list[_Worker] = []
-    todo = deque(range(len(work)))
-    done: dict[int, tuple[bool, Any]] = {}
-    turn = 0
-    try:
-        pool += [_start(function) for _ in range(count)]
-        while turn < len(work):
-            for worker in pool:
-                if worker.item is None and todo:
-                    _give(worker, todo.popleft(), work)
-            if turn not in done:
-                _listen(pool, work, todo, done, function, watch)
-            while turn in done:
-                fine, value = done.pop(turn)
-                if not fine:
-                    raise value
-                turn += 1
-                yield value
-    finally:
-        # Nobody waits for what is left; not for the items begun either.
-        for worker in pool:
+
+    def __init__(self, processes: int | None = None) -> None:
+        self._count = processes or cores()
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
             worker.process.kill()
-        for worker in pool:
+        for worker in self._workers:
             worker.process.join()
             worker.connection.close()
+        self._workers = []
+
+    def map_ordered(
+        self, function: Callable[[Item], Result], items: Iterable[Item], watch: Watch[Item] | None = None
+    ) -> Iterator[Result]:
+        """Yield `function(item)` for every item, in order; a map that is not read to its end ends the workers.
+
+        `function` must be importable by name, items and results picklable. An exception in `function` is raised here,
+        in its turn. A worker that dies (killed for memory, a crashing parser) ends the map with a UserError, unless a
+        `watch` says how to go on. One process, or one item that nobody watches, is worked on here.
+        """
+        work = list(items)
+        count = min(self._count, len(work))
+        if count <= 1 and (watch is None or self._count == 1):
+            yield from map(function, work)
+            return
+        self._workers += [_start() for _ in range(count - len(self._workers))]
+        todo = deque(range(len(work)))
+        done: dict[int, tuple[bool, Any]] = {}
+        turn = 0
+        try:
+            while turn < len(work):
+                for worker in self._workers:
+                    if worker.item is None and todo:
+                        _give(worker, function, todo.popleft(), work)
+                if turn not in done:
+                    _listen(self._workers, work, todo, done, watch)
+                while turn in done:
+                    fine, value = done.pop(turn)
+                    if not fine:
+                        raise value
+                    turn += 1
+                    yield value
+        finally:
+            if turn < len(work):
+                # Nobody waits for what is left; not for the items begun either.
+                self.__exit__()
 
 
-def _start(function: Callable[[Any], Any]) -> _Worker:
+def map_ordered(
+    function: Callable[[Item], Result], items: Iterable[Item], processes: int | None = None
+) -> Iterator[Result]:
+    """`Pool.map_ordered` by a pool of its own."""
+    with Pool(processes) as pool:
+        yield from pool.map_ordered(function, items)
+
+
+def _start() -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     shared = context.RawArray("q", 4)
-    process = context.Process(target=_serve, args=(function, theirs, shared, os.getpid()), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, shared, os.getpid()), daemon=True)
     with _deaf_to_interrupts():
         process.start()
     theirs.close()
     return _Worker(process, ours, shared)
 
 
-def _serve(function: Callable[[Any], Any], connection: Connection, shared: Any, parent: int) -> None:
+def _serve(connection: Connection, shared: Any, parent: int) -> None:
     """What a worker does: answer items until the parent is gone."""
     global _here
     die_with_parent(parent)
     _here = shared
     while True:
         try:
-            item = connection.recv()
+            function, item = connection.recv()
         except EOFError:
             return
         try:
@@ -177,10 +203,10 @@ def _serve(function: Callable[[Any], Any], connection: Connection, shared: Any, 
         connection.send(answer)
 
 
-def _give(worker: _Worker, number: int, work: list[Any]) -> None:
+def _give(worker: _Worker, function: Callable[[Any], Any], number: int, work: list[Any]) -> None:
     worker.item, worker.began = number, worker.shared[0]
     with contextlib.suppress(OSError):  # it died while it waited, which `_listen` finds
-        worker.connection.send(work[number])
+        worker.connection.send((function, work[number]))
 
 
 def _listen(
@@ -188,7 +214,6 @@ def _listen(
     work: list[Any],
     todo: deque[int],
     done: dict[int, tuple[bool, Any]],
-    function: Callable[[Any], Any],
     watch: Watch[Any] | None,
 ) -> None:
     """Wait for an answer, or for a worker to be lost."""
@@ -215,7 +240,7 @@ def _listen(
             raise UserError("a worker process died, most likely for lack of memory: run the command again to resume")
         work[worker.item] = watch.without(Loss(work[worker.item], place, why, measure, threshold))
         todo.appendleft(worker.item)
-        pool[pool.index(worker)] = _start(function)
+        pool[pool.index(worker)] = _start()
 
 
 def _over(worker: _Worker, watch: Watch[Any]) -> tuple[str, float, float] | None:

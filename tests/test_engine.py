@@ -83,7 +83,8 @@ def test_a_place_that_crashes_hangs_or_eats_memory_is_left_out_and_the_rest_goes
 
     items = [(number, frozenset[int]()) for number in range(4)]
     watch = engine.Watch(without, seconds=3, memory=400_000_000)
-    results = list(engine.map_ordered(fails_at_places, items, processes, watch))
+    with engine.Pool(processes) as pool:
+        results = list(pool.map_ordered(fails_at_places, items, watch))
     whole = list(range(10))
     assert results == [whole, [0, 1, 3, 4, 6, 7, 8, 9], [0, 1, 2, 3, 4, 5, 6, 8, 9], whole]
     assert sorted(losses) == [((1, 2), "crash"), ((1, 5), "time"), ((2, 7), "memory")]

@@ -60,7 +60,8 @@ def curate(shards: Path, out: Path, settings: recipe.Curate, seed: int, processe
     ) as work:
         atomic_write(work.path(SOURCE), str(shards.absolute()))
         if work.finished is None:
-            _Chain(work, Source(formats.parts(shards, "shards")), settings, opt_out, seed, processes).run()
+            with engine.Pool(processes) as pool:
+                _Chain(work, Source(formats.parts(shards, "shards")), settings, opt_out, seed, pool).run()
     assert work.manifest is not None
     return work.manifest
 
@@ -75,11 +76,11 @@ class _Chain:
         settings: recipe.Curate,
         opt_out: policy.OptOut,
         seed: int,
-        processes: int | None,
+        pool: engine.Pool,
     ) -> None:
         self._work, self._source, self._settings, self._seed = work, source, settings, seed
         self._opt_out = opt_out
-        self._processes = processes
+        self._pool = pool
         self._mixture: list[dict[str, Any]] = []
         self._measured = Cache(work.folder, "measured", measure.SCHEMA)
         self._woven = Cache(work.folder, "woven", formats.DOCUMENT)
@@ -136,7 +137,7 @@ class _Chain:
         ]
         keys: list[str] = []
         with bar("measuring", sum(job.bytes for job in jobs) / 1e6) as progress:
-            for job, found in zip(jobs, engine.map_ordered(measure.measure, jobs, self._processes), strict=True):
+            for job, found in zip(jobs, self._pool.map_ordered(measure.measure, jobs), strict=True):
                 keys += found
                 progress.advance(job.bytes / 1e6)
         return keys
@@ -155,9 +156,7 @@ class _Chain:
         with bar("weaving", sum(job.bytes for job in jobs) / 1e6) as progress:
             for job, _ in zip(
                 jobs,
-                engine.map_ordered(
-                    weave.weave, jobs, self._processes, engine.Watch(weave.without, weave.SECONDS, weave.MEMORY)
-                ),
+                self._pool.map_ordered(weave.weave, jobs, engine.Watch(weave.without, weave.SECONDS, weave.MEMORY)),
                 strict=True,
             ):
                 progress.advance(job.bytes / 1e6)

@@ -12,6 +12,7 @@ looked for in one pass: a table that says "perhaps" passes over nearly every gra
 """
 
 import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -242,7 +243,8 @@ def _forms(text: str, n: int) -> Iterator[bytes]:
 
 def _evidence(texts: _Texts, words: Rows, n: int) -> Hashes:
     """The distinct grams of texts that are not of numbers and single letters alone."""
-    found = b" ".join(sorted(set(re.findall(rb"[0-9]+|[A-Za-z]", texts.data.tobytes()))))
+    letters = [letter.encode() for letter in string.ascii_lowercase]
+    found = b" ".join([*letters, *sorted(set(re.findall(rb"[0-9]+", texts.data.tobytes())))])
     nothing = words_of(np.frombuffer(found, np.uint8), np.array([0, len(found)], np.int64)).hashes
     empty = np.concatenate([[0], np.cumsum(np.isin(words.hashes, nothing))])
     places = np.flatnonzero(empty[n:] - empty[:-n] < n)

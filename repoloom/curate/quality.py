@@ -78,14 +78,20 @@ _DEFINITION = {language: re.compile(_WORDS) for language in _INDENTED} | {
     for language in _BRACED
 }
 
-_LETTER = np.zeros(256, bool)
-_LETTER[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", *range(128, 256)]] = True
-_WORD = _LETTER.copy()
-_WORD[[*b"0123456789"]] = True
-_INK = np.ones(256, bool)
-_INK[[*b" \t\r\n\f\v"]] = False
-_STATEMENT = np.zeros(256, bool)
-_STATEMENT[[*b";{}"]] = True
+_INK, _WORD, _LETTER, _STATEMENT = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
+"""What a byte is: no white space; of a word; what a word may begin with; what a statement ends with."""
+
+
+def _kinds() -> bytes:
+    kinds = np.full(256, _INK, np.uint8)
+    kinds[[*b" \t\r\n\f\v"]] = 0
+    kinds[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", *range(128, 256)]] |= _WORD | _LETTER
+    kinds[[*b"0123456789"]] |= _WORD
+    kinds[[*b";{}"]] |= _STATEMENT
+    return kinds.tobytes()
+
+
+_KINDS = _kinds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +122,17 @@ def _score(grades: Mapping[str, tuple[float, float]], features: Mapping[str, flo
 def _features(language: str, data: bytes) -> dict[str, float] | None:
     """`data` begins and ends with a line break."""
     codes = np.frombuffer(data, np.uint8)
+    kinds = np.frombuffer(data.translate(_KINDS), np.uint8)
     breaks = np.flatnonzero(codes == 10)
-    ink = np.flatnonzero(_INK[codes])
-    if not ink.size:
+    begins, ends = _runs(kinds & _INK)
+    if not begins.size:
         return None
     # Of each line: its first and last byte that is not white space; lines without any are left out.
-    borders = np.searchsorted(ink, breaks)
+    borders = np.searchsorted(begins, breaks)
     filled = np.flatnonzero(borders[1:] > borders[:-1])
-    first, last = ink[borders[:-1][filled]], ink[borders[1:][filled] - 1]
+    first, last = begins[borders[:-1][filled]], ends[borders[1:][filled] - 1] - 1
     starts = breaks[:-1][filled] + 1
-    marked, comment = _comments(language, codes, first)
+    marked, comment = _comments(language, codes, kinds, first)
     code = ~comment
     lines, code_lines = len(filled), int(code.sum())
     if not code_lines:
@@ -136,16 +143,16 @@ def _features(language: str, data: bytes) -> dict[str, float] | None:
     return {
         "long_lines": float(np.count_nonzero(last - starts >= _LONG)) / lines,
         "nesting": _nesting((first - starts)[code], codes[starts[code]] == ord("\t")),
-        "short_names": _short(codes),
+        "short_names": _short(kinds),
         "uncommented": code_lines / lines,
-        "dead_text": float(np.count_nonzero(_STATEMENT[codes[last]] & marked)) / lines,
+        "dead_text": float(np.count_nonzero(marked & (kinds[last] & _STATEMENT > 0))) / lines,
         "definition_lines": code_lines / max(1, len(defined)),
         "longest_definition": float(np.max(np.diff(before), initial=0 if defined else code_lines)),
         "definitions": float(len(defined)),
     }
 
 
-def _comments(language: str, codes: Codes, first: npt.NDArray[np.int64]) -> tuple[Lines, Lines]:
+def _comments(language: str, codes: Codes, kinds: Codes, first: npt.NDArray[np.int64]) -> tuple[Lines, Lines]:
     """Which lines are comments by their first bytes: by the line's own mark, or by this or `/*` and `*` of a block.
 
     `///` and `//!` are documentation, where code is an example: comments, but not by the line's own mark.
@@ -158,7 +165,9 @@ def _comments(language: str, codes: Codes, first: npt.NDArray[np.int64]) -> tupl
         mark = (one == ord("-")) & (two == ord("-"))
         return mark & (three != ord("-")), mark
     slashes = (one == ord("/")) & (two == ord("/"))
-    block = ((one == ord("/")) & (two == ord("*"))) | ((one == ord("*")) & (~_INK[two] | (two == ord("/"))))
+    block = ((one == ord("/")) & (two == ord("*"))) | (
+        (one == ord("*")) & ((kinds[first + 1] & _INK == 0) | (two == ord("/")))
+    )
     if language == "php":
         slashes |= one == ord("#")
     return slashes & (three != ord("/")) & (three != ord("!")), slashes | block
@@ -172,9 +181,13 @@ def _nesting(indents: npt.NDArray[np.int64], tabbed: npt.NDArray[np.bool_]) -> f
     return float(np.quantile(indents, 0.9, method="lower")) / step
 
 
-def _short(codes: Codes) -> float:
-    word = _WORD[codes]
-    # The text begins and ends with a line break, so words have both borders.
-    begin, end = np.flatnonzero(word[1:] & ~word[:-1]) + 1, np.flatnonzero(word[:-1] & ~word[1:]) + 1
-    named = _LETTER[codes[begin]]
-    return float(np.count_nonzero((end - begin == 1) & named)) / max(1, int(named.sum()))
+def _short(kinds: Codes) -> float:
+    begins, ends = _runs(kinds & _WORD)
+    named = kinds[begins] & _LETTER > 0
+    return float(np.count_nonzero((ends - begins == 1) & named)) / max(1, int(named.sum()))
+
+
+def _runs(inside: Codes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where runs of what is not 0 begin and end. The text begins and ends with a line break, so each does both."""
+    borders = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    return borders[::2], borders[1::2]

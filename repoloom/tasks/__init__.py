@@ -20,7 +20,7 @@ __all__ = ["BENCHMARKS", "Task", "check", "files", "load", "name", "texts"]
 class _Benchmark:
     data: Callable[[], Path]
     task: Callable[[Mapping[str, object]], Task]
-    texts: Callable[[Task], Iterator[str]]
+    texts: Callable[[Mapping[str, object]], Iterator[str]]
     scored: Callable[[Task], bool] = lambda _: True
 
 
@@ -56,8 +56,8 @@ def texts(entry: str) -> Iterator[str]:
         yield from gsm8k.texts()
     elif entry in _BENCHMARKS:
         known = _BENCHMARKS[entry]
-        for task in read(known.data(), known.task):
-            yield from known.texts(task)
+        for found in read(known.data(), lambda row: list(known.texts(row))):
+            yield from found
     else:
         yield from _reference(entry).texts()
 

@@ -28,11 +28,11 @@ def task(row: Mapping[str, object]) -> Task:
     )
 
 
-def texts(task: Task) -> Iterator[str]:
+def texts(row: Mapping[str, object]) -> Iterator[str]:
     """The docstring (its examples included) and the solution."""
-    functions = [node for node in ast.parse(task.prompt).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.parse(text(row, "prompt")).body if isinstance(node, ast.FunctionDef)]
     for function in functions:
         docstring = ast.get_docstring(function)
         if docstring:
             yield docstring
-    yield task.reference
+    yield text(row, "canonical_solution")

@@ -44,10 +44,10 @@ def scored(task: Task) -> bool:
     return int(task.task_id) in _SCORED
 
 
-def texts(task: Task) -> Iterator[str]:
+def texts(row: Mapping[str, object]) -> Iterator[str]:
     """The question and the solution."""
-    yield task.prompt
-    yield task.reference
+    yield text(row, "text")
+    yield text(row, "code")
 
 
 def _entry_point(reference: str, test: str) -> str:

@@ -6,14 +6,9 @@ all earlier merges inside its bytes are done, as they were when it was learnt, s
 were equal on every file and every random string they were compared on (tests/tokens/test_fast.py).
 """
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 import tiktoken
-from numpy.typing import NDArray
 
 from repoloom.tokens.bpe import EAST
 
@@ -47,16 +42,6 @@ class Fast:
     def encode(self, text: str) -> list[int]:
         """The ids of one text."""
         return self._core.encode_ordinary(text)
-
-    def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
-        """The ids of each text, on all cores unless TOKENIZERS_PARALLELISM forbids it."""
-        if os.environ.get("TOKENIZERS_PARALLELISM") == "false":
-            return list(map(self._array, texts))
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-            return list(threads.map(self._array, texts))
-
-    def _array(self, text: str) -> NDArray[np.uint32]:
-        return self._core.encode_to_numpy(text, disallowed_special=())
 
 
 def in_order(model: dict[str, Any]) -> bool:

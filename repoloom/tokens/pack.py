@@ -1,8 +1,8 @@
 """Documents to tokens on disk: Megatron-Core's indexed dataset (.bin, .idx), and where each file starts (.files.npy).
 
 One sequence is one document, ended by EOS, which is how Megatron-LM and NeMo read it. Files are encoded one by one: a
-file ends with a line break, so for our tokenizer that is the encoding of the whole. Each part of the corpus is encoded
-by itself and kept until the end, so that an interrupted run goes on. How many processes share them changes no byte.
+file ends with a line break, so for our tokenizer that is the encoding of the whole. The corpus is encoded in
+pieces that are kept until the end, so that an interrupted run goes on. How many processes share them changes no byte.
 """
 
 import functools
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 
 from repoloom import engine, formats
 from repoloom.errors import UserError
@@ -32,8 +33,14 @@ _HEAD = "<QBQQ"
 _CODES: dict[np.dtype[Any], int] = {np.dtype(np.int32): 4, np.dtype(np.uint16): 8}
 _SPLITS = {"train": "documents", "heldout": "heldout"}
 _PARTS = ".parts"
-_BATCH = 4_000_000
-"""Characters handed to the tokenizer at one time: enough to fill its threads, little beside a shard."""
+_PIECE = 32_000_000
+"""Bytes that are encoded and kept at one time: after a kill no more is done again."""
+_WORTHWHILE = 100_000_000
+"""Bytes for each process: it takes longer to start one than to encode less."""
+_BATCH = 1_000_000
+"""Characters handed to the tokenizer at one time."""
+_ROWS = 16
+"""Documents in memory at one time."""
 
 
 def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
@@ -46,16 +53,19 @@ def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
     if encoder.eos is None:
         raise UserError(f"{tokenizer} names no eos_token: documents could not be told apart")
     inputs = {"documents": read_manifest(documents)["content"], "tokenizer": digest_file(tokenizer / FILE)}
-    code = ["tokens/pack.py", "tokens/tokenizer.py", "tokens/bpe.py", "tokens/fast.py", "engine.py"]
+    code = ["tokens/pack.py", "tokens/tokenizer.py", "tokens/bpe.py", "tokens/fast.py", "tokens/bulk.py", "engine.py"]
     settings = {"eos": encoder.eos}
     with build(out, "pack", inputs=inputs, settings=settings, code=code, libraries=["tokenizers", "tiktoken"]) as work:
         if work.finished is None:
             found = {"train": formats.parts(documents, "documents")}
             if (documents / "heldout").exists():
                 found["heldout"] = formats.parts(documents, "heldout")
-            _encode_all(work, found, tokenizer)
-            dtype = _dtype(encoder)
-            counts: dict[str, Any] = {split: _join(work, split, len(parts), dtype) for split, parts in found.items()}
+            pieces = _pieces(work, found)
+            _encode_all(work, pieces, tokenizer)
+            counts: dict[str, Any] = {
+                split: _join(work, split, [p.place for p in pieces if p.split == split], _dtype(encoder))
+                for split in found
+            }
             counts["bytes_per_token"] = counts["train"]["bytes"] / max(counts["train"]["tokens"], 1)
             shutil.rmtree(work.path(_PARTS))
             work.finish(counts)
@@ -63,76 +73,105 @@ def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
     return work.manifest
 
 
-def _chunk(split: str, number: int) -> str:
-    return f"{_PARTS}/{split}-{number:05d}"
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Row groups of one part of the corpus, and the folder of its tokens."""
+
+    split: str
+    part: Path
+    groups: range
+    bytes: int
+    place: Path
 
 
-def _encode_all(work: Work, found: dict[str, list[Path]], tokenizer: Path) -> None:
-    places = {work.path(_chunk(split, n)): part for split, parts in found.items() for n, part in enumerate(parts)}
-    sizes = {place: part.stat().st_size for place, part in places.items()}
-    missing = [(part, place) for place, part in places.items() if not place.exists()]
+def _pieces(work: Work, found: dict[str, list[Path]]) -> list[_Piece]:
+    """The corpus in pieces of about `_PIECE`, in order."""
+    pieces: list[_Piece] = []
+    for split, parts in found.items():
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                sizes = [file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups)]
+            first = size = 0
+            for group, more in enumerate(sizes):
+                size += more
+                if size >= _PIECE or group == len(sizes) - 1:
+                    place = work.path(f"{_PARTS}/{len(pieces):06d}")
+                    pieces.append(_Piece(split, part, range(first, group + 1), size, place))
+                    first, size = group + 1, 0
+    return pieces
+
+
+def _encode_all(work: Work, pieces: list[_Piece], tokenizer: Path) -> None:
     work.path(_PARTS).mkdir(exist_ok=True)
-    alone = len(missing) < engine.cores()  # too few parts to go round: the tokenizer's threads share each
-    encode = functools.partial(_encode_part, tokenizer, not alone)
-    done = sum(sizes.values()) - sum(sizes[place] for _, place in missing)
-    with bar("pack", sum(sizes.values()) / 1e6, done / 1e6) as progress:
-        results = engine.map_ordered(encode, missing, 1 if alone else None)
-        for (_, place), tokens in zip(missing, results, strict=True):
-            progress.advance(sizes[place] / 1e6, f"{tokens:,} tokens in the last part")
+    missing = [piece for piece in pieces if not piece.place.exists()]
+    left, total = (sum(piece.bytes for piece in some) for some in (missing, pieces))
+    # A second process pays off where it has more to do than to start.
+    count = max(1, min(engine.cores(), left // _WORTHWHILE))
+    with bar("pack", total / 1e6, (total - left) / 1e6) as progress:
+        encode = functools.partial(_encode, tokenizer)
+        for piece, tokens in zip(missing, engine.map_ordered(encode, missing, count), strict=True):
+            progress.advance(piece.bytes / 1e6, f"{tokens:,} tokens in the last piece")
 
 
-def _encode_part(folder: Path, shared: bool, job: tuple[Path, Path]) -> int:
-    """Encode one Parquet part into a folder of its own: ids, tokens a document, tokens a file, bytes of text.
+_tokenizer = functools.cache(Tokenizer.load)
 
-    EOS counts to a document's last file. `shared`: other processes encode beside this one, so one thread must do.
+
+def _encode(folder: Path, piece: _Piece) -> int:
+    """Encode a piece into a folder of its own: ids, tokens a document, tokens a file, bytes of text.
+
+    EOS counts to a document's last file.
     """
-    if shared:
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    part, place = job
-    tokenizer = Tokenizer.load(folder)
-    partial = place.with_name(f".partial-{os.getpid()}-{place.name}")
+    tokenizer = _tokenizer(folder)
+    partial = piece.place.with_name(f".partial-{os.getpid()}-{piece.place.name}")
     partial.mkdir()
     documents: list[int] = []
     files: list[int] = []
     size = 0
+    end = np.asarray([tokenizer.eos], _dtype(tokenizer)).tobytes()
     with (partial / "ids").open("wb") as out:
-        for row in formats.rows(part, ["files", "text"]):
-            texts = [row["text"][file["start"] : file["end"]] for file in row["files"]]
-            lengths: list[int] = []
-            for ids in _encode_texts(tokenizer, texts):
-                out.write(ids.astype(_dtype(tokenizer)).tobytes())
-                lengths.append(len(ids))
-            if not lengths:
-                continue
-            out.write(np.asarray([tokenizer.eos], _dtype(tokenizer)).tobytes())
-            lengths[-1] += 1
-            files += lengths
-            documents.append(sum(lengths))
-            size += sum(len(text.encode()) for text in texts)
+        for batch in _batches(piece):
+            ids = iter(tokenizer.encode_arrays([text for texts in batch for text in texts]))
+            for texts in batch:
+                lengths = []
+                for text in texts:
+                    of_file = next(ids)
+                    out.write(of_file.astype(_dtype(tokenizer)).tobytes())
+                    lengths.append(len(of_file))
+                    size += len(text.encode())
+                out.write(end)
+                lengths[-1] += 1
+                files += lengths
+                documents.append(sum(lengths))
     np.savez(
         partial / "counts.npz", documents=np.array(documents, np.int64), files=np.array(files, np.int64), size=size
     )
-    partial.replace(place)
+    partial.replace(piece.place)
     return sum(documents)
 
 
-def _encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[npt.NDArray[np.uint32]]:
-    """The ids of each text, about `_BATCH` characters in work at a time."""
-    first = size = 0
-    for place, text in enumerate(texts):
-        size += len(text)
-        if size >= _BATCH or place == len(texts) - 1:
-            yield from tokenizer.encode_arrays(texts[first : place + 1])
-            first, size = place + 1, 0
+def _batches(piece: _Piece) -> Iterator[list[list[str]]]:
+    """The texts of each document's files, about `_BATCH` characters of documents at a time."""
+    batch: list[list[str]] = []
+    size = 0
+    with pq.ParquetFile(piece.part) as file:
+        for table in file.iter_batches(_ROWS, list(piece.groups), ["files", "text"]):
+            for row in table.to_pylist():
+                if row["files"]:
+                    batch.append([row["text"][one["start"] : one["end"]] for one in row["files"]])
+                    size += len(row["text"])
+                if size >= _BATCH:
+                    yield batch
+                    batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
     return np.dtype(np.uint16 if tokenizer.size <= 65_536 else np.int32)
 
 
-def _join(work: Work, split: str, parts: int, dtype: np.dtype[Any]) -> dict[str, int]:
-    """Join the parts of one split, in order, and write its index and its files' starts."""
-    places = [work.path(_chunk(split, number)) for number in range(parts)]
+def _join(work: Work, split: str, places: Sequence[Path], dtype: np.dtype[Any]) -> dict[str, int]:
+    """Join the pieces of one split, in order, and write its index and its files' starts."""
     counts = [np.load(place / "counts.npz") for place in places]
     documents = np.concatenate([count["documents"] for count in counts])
     files = np.concatenate([count["files"] for count in counts])

@@ -19,7 +19,7 @@ from repoloom.formats import parts
 from repoloom.progress import bar
 from repoloom.recipe import TokenizerSettings
 from repoloom.stage import Manifest, build, read_manifest
-from repoloom.tokens import bpe, fast
+from repoloom.tokens import bpe, bulk, fast
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -131,20 +131,15 @@ class Tokenizer:
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts, on several threads unless TOKENIZERS_PARALLELISM forbids it."""
+        """`encode` for many texts."""
         return [ids.tolist() for ids in self.encode_arrays(texts)]
 
     def encode_arrays(self, texts: Sequence[str]) -> list[npt.NDArray[np.uint32]]:
-        """As `encode_batch`, for who wants numbers on disk: no object is made for each."""
-        if self._fast is None:
-            found = self._core.encode_batch_fast(list(texts), add_special_tokens=False)
-            return [np.array(encoding.ids, np.uint32) for encoding in found]
-        takes = [self._fast.takes(text) for text in texts]
-        fast = iter(self._fast.encode_batch([text for text, take in zip(texts, takes, strict=True) if take]))
-        return [
-            next(fast) if take else np.array(self.encode(text), np.uint32)
-            for text, take in zip(texts, takes, strict=True)
-        ]
+        """As `encode_batch`, for who wants numbers on disk: no object is made for each. Not for several threads."""
+        if self._bulk:
+            return self._bulk.encode(texts)
+        found = self._core.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, np.uint32) for encoding in found]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens left out; bytes that are no character become U+FFFD."""
@@ -165,6 +160,10 @@ class Tokenizer:
             return None
         entries = self._core.get_vocab(with_added_tokens=False)
         return fast.Fast({b"".join([_BYTE_OF[letter] for letter in entry]): token for entry, token in entries.items()})
+
+    @functools.cached_property
+    def _bulk(self) -> bulk.Bulk | None:
+        return bulk.Bulk(self.encode) if self._fast else None
 
     @functools.cached_property
     def table(self) -> list[bytes]:
