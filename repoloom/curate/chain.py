@@ -10,6 +10,7 @@ processes, or on what the cache held.
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -215,16 +216,21 @@ class _Chain:
             size += more
         if kind == "heldout" and not any(found.count for found in groups[0]):
             return
-        for number, group in enumerate(groups):
+
+        def write(number: int) -> None:
             name = formats.part_name(kind, number)
             if self._work.path(name).exists():
-                continue
+                return
             with (
                 self._work.write(name) as partial,
                 pq.ParquetWriter(partial, formats.DOCUMENT, compression="zstd") as writer,
             ):
-                for table in _gathered(_copied(t, copies) for found in group for t in self._woven.read(found)):
+                for table in _gathered(_copied(t, copies) for found in groups[number] for t in self._woven.read(found)):
                     writer.write_table(table)
+
+        # Reading and compressing are Arrow's, which leaves Python to the other threads.
+        with ThreadPoolExecutor(engine.cores()) as threads:
+            list(threads.map(write, range(len(groups))))
 
 
 def _copied(table: pa.Table, copies: Mapping[str, int]) -> pa.Table:

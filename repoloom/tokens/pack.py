@@ -1,4 +1,5 @@
-"""Documents to tokens on disk: Megatron-Core's indexed dataset (.bin, .idx), and where each file starts (.files.npy).
+"""Documents to tokens on disk: Megatron-Core's indexed dataset (.bin, .idx), and of each file where it starts
+(.files.npy) and its repository and language (.sources.parquet).
 
 One sequence is one document, ended by EOS, which is how Megatron-LM and NeMo read it. Files are encoded one by one: a
 file ends with a line break, so for our tokenizer that is the encoding of the whole. The corpus is encoded in
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from repoloom import engine, formats
@@ -31,11 +33,12 @@ _MAGIC = b"MMIDIDX\x00\x00"
 _HEAD = "<QBQQ"
 """Version, code of the ids' type, number of sequences, number of document borders."""
 _CODES: dict[np.dtype[Any], int] = {np.dtype(np.int32): 4, np.dtype(np.uint16): 8}
+_SOURCES = pa.schema([("repo", pa.string()), ("language", pa.string())])
 _SPLITS = {"train": "documents", "heldout": "heldout"}
 _PARTS = ".parts"
 _PIECE = 32_000_000
 """Bytes that are encoded and kept at one time: after a kill no more is done again."""
-_WORTHWHILE = 100_000_000
+_WORTHWHILE = 50_000_000
 """Bytes for each process: it takes longer to start one than to encode less."""
 _BATCH = 1_000_000
 """Characters handed to the tokenizer at one time."""
@@ -117,7 +120,7 @@ _tokenizer = functools.cache(Tokenizer.load)
 
 
 def _encode(folder: Path, piece: _Piece) -> int:
-    """Encode a piece into a folder of its own: ids, tokens a document, tokens a file, bytes of text.
+    """Encode a piece into a folder of its own: ids, tokens a document, tokens a file, bytes of text, and sources.
 
     EOS counts to a document's last file.
     """
@@ -126,14 +129,16 @@ def _encode(folder: Path, piece: _Piece) -> int:
     partial.mkdir()
     documents: list[int] = []
     files: list[int] = []
+    sources: list[dict[str, str]] = []
     size = 0
     end = np.asarray([tokenizer.eos], _dtype(tokenizer)).tobytes()
     with (partial / "ids").open("wb") as out:
         for batch in _batches(piece):
-            ids = iter(tokenizer.encode_arrays([text for texts in batch for text in texts]))
-            for texts in batch:
+            ids = iter(tokenizer.encode_arrays([text for row in batch for text in row.texts]))
+            for row in batch:
+                sources += row.sources
                 lengths = []
-                for text in texts:
+                for text in row.texts:
                     of_file = next(ids)
                     out.write(of_file.astype(_dtype(tokenizer)).tobytes())
                     lengths.append(len(of_file))
@@ -145,19 +150,30 @@ def _encode(folder: Path, piece: _Piece) -> int:
     np.savez(
         partial / "counts.npz", documents=np.array(documents, np.int64), files=np.array(files, np.int64), size=size
     )
+    pq.write_table(pa.Table.from_pylist(sources, _SOURCES), partial / "sources")
     partial.replace(piece.place)
     return sum(documents)
 
 
-def _batches(piece: _Piece) -> Iterator[list[list[str]]]:
-    """The texts of each document's files, about `_BATCH` characters of documents at a time."""
-    batch: list[list[str]] = []
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A document's files."""
+
+    texts: list[str]
+    sources: list[dict[str, str]]
+
+
+def _batches(piece: _Piece) -> Iterator[list[_Row]]:
+    """About `_BATCH` characters of documents at a time."""
+    batch: list[_Row] = []
     size = 0
     with pq.ParquetFile(piece.part) as file:
-        for table in file.iter_batches(_ROWS, list(piece.groups), ["files", "text"]):
+        for table in file.iter_batches(_ROWS, list(piece.groups), ["repo", "files", "text"]):
             for row in table.to_pylist():
                 if row["files"]:
-                    batch.append([row["text"][one["start"] : one["end"]] for one in row["files"]])
+                    texts = [row["text"][one["start"] : one["end"]] for one in row["files"]]
+                    sources = [{"repo": row["repo"], "language": one["language"]} for one in row["files"]]
+                    batch.append(_Row(texts, sources))
                     size += len(row["text"])
                 if size >= _BATCH:
                     yield batch
@@ -183,6 +199,9 @@ def _join(work: Work, split: str, places: Sequence[Path], dtype: np.dtype[Any]) 
         _write_index(path, documents, dtype)
     with work.write(f"{split}.files.npy") as path, path.open("wb") as file:
         np.save(file, np.cumsum(files) - files)
+    with work.write(f"{split}.sources.parquet") as path, pq.ParquetWriter(path, _SOURCES) as whole_table:
+        for place in places:
+            whole_table.write_table(pq.read_table(place / "sources"))
     return {
         "documents": len(documents),
         "files": len(files),
@@ -209,6 +228,8 @@ class Packed:
     """Where each document starts in `ids`, and where the last one ends."""
     files: Offsets
     """Where each file starts in `ids`."""
+    place: Path | None = None
+    """The file that says where the files come from."""
 
     @classmethod
     def open(cls, folder: Path, split: str) -> "Packed":
@@ -229,7 +250,7 @@ class Packed:
         starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         if starts[-1] != len(ids):
             raise UserError(f"{folder}/{split}.bin holds {len(ids):,} tokens, not {starts[-1]:,}: pack again")
-        return cls(ids, starts, files)
+        return cls(ids, starts, files, folder / f"{split}.sources.parquet")
 
     def __len__(self) -> int:
         """The number of documents."""
@@ -244,3 +265,21 @@ class Packed:
         first, last = np.searchsorted(self.files, self.starts[document : document + 2])
         starts: Offsets = self.files[first:last] - self.starts[document]
         return starts
+
+    def sources(self, column: str) -> "Sources":
+        """Of each file its `repo` or its `language`. Raises UserError where that is not known."""
+        if self.place is None or not self.place.exists():
+            raise UserError(f"{self.place or 'this pack'} does not say where its files come from: pack again")
+        table = pq.read_table(self.place, columns=[column], read_dictionary=[column]).combine_chunks()
+        if len(table) != len(self.files):
+            raise UserError(f"{self.place} knows of {len(table):,} files, not {len(self.files):,}: pack again")
+        chunk = table[column].combine_chunks()
+        return Sources(chunk.indices.to_numpy().astype(np.int64), chunk.dictionary.to_pylist())
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A name for each file: `names[numbers[file]]`."""
+
+    numbers: Offsets
+    names: list[str]
