@@ -41,9 +41,13 @@ def edges(files: Sequence[File]) -> list[tuple[int, int]]:
 
     A language without a family has no edges of its own. Manifests (`package.json`, `tsconfig.json`, `go.mod`,
     `Cargo.toml`, `composer.json`, `Package.swift`) are read where they stand among the files, whatever their language
-    says; without them names are guessed from folders.
+    says; without them names are guessed from folders. Of several files of one path (a shard that others made may hold
+    such) the first has edges.
     """
-    taking_part = [n for n, file in enumerate(files) if takes_part(file.path)]
+    first: dict[str, int] = {}
+    for n, file in enumerate(files):
+        first.setdefault(file.path, n)
+    taking_part = [n for n, file in enumerate(files) if first[file.path] == n and takes_part(file.path)]
     found: set[tuple[int, int]] = set()
     for languages, family in _FAMILIES:
         if any(files[n].language in languages for n in taking_part):
