@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from bench_dependencies_rust import rustc
 from dependency_references import REFERENCES, Pair, Reference
 
 from repoloom.curate.imports import File, edges
@@ -51,7 +52,7 @@ def main() -> None:
             _speed(language, place, [file for file in files if file.language == language], asked.rounds)
             continue
         found = {(files[user].path, files[used].path) for user, used in edges(files)}
-        for tool, ask in REFERENCES[language].items():
+        for tool, ask in (REFERENCES | {"rust": {"rustc": rustc}})[language].items():
             _score(place, tool, files, found, ask(Path(place).resolve(), files, options), asked.show)
 
 

@@ -198,6 +198,8 @@ def _swift(folder: Path, scratch: Path, options: str) -> tuple[str, str]:
             node, depth = stack.pop()
             text = (node.text or b"").decode() if not node.children else ""
             parent = node.parent.type if node.parent else ""
+            if node.type == "directive":
+                continue  # `#if os(Linux)` names no type
             if node.type == "import_declaration":
                 visible.append((node.text or b"").decode().split()[-1].partition(".")[0])
                 continue
@@ -219,7 +221,7 @@ def _swift(folder: Path, scratch: Path, options: str) -> tuple[str, str]:
         for word in names:
             homes = next((declared[m, word] for m in visible_in.split(",") if (m, word) in declared), set())
             if len(homes) == 1:
-                lines.append(f"{path}\t{next(iter(homes))}")
+                lines.append(f"{path}\t{next(iter(homes))}\t{word}")
     return "\n".join(lines), log
 
 

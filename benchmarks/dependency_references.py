@@ -201,80 +201,6 @@ def typescript(folder: Path, files: Sequence[File], options: str) -> Reference:
     return Reference(pairs, len(scripts), lambda pair: set(pair) <= set(scripts))
 
 
-def rustc(folder: Path, files: Sequence[File], options: str) -> Reference:
-    """Module trees and the module of every resolved path, as rustc lowers each target that cargo names.
-
-    `options` are the targets, all where none is named. All features are on, with and without `cfg(test)`. Other crates
-    are missing, so paths into them count neither way; nor do files that `cfg` leaves out.
-    """
-    pairs: set[Pair] = set()
-    homes: dict[str, set[str]] = {}
-    for manifest in sorted(folder.rglob("Cargo.toml")):
-        command = ["cargo", "metadata", "--no-deps", "--offline", "--format-version", "1"]
-        done = subprocess.run(command, cwd=manifest.parent, capture_output=True, text=True)
-        for package in json.loads(done.stdout)["packages"] if done.returncode == 0 else ():
-            if package["manifest_path"] != str(manifest):
-                continue
-            features = [f'--cfg=feature="{name}"' for name in package["features"]]
-            for target in package["targets"]:
-                if options and target["name"] not in options.split(","):
-                    continue
-                source = os.path.relpath(target["src_path"], folder)
-                command = ["rustc", "--edition", target["edition"], "--crate-name", target["name"].replace("-", "_")]
-                command += ["-Zunpretty=hir-tree", *features, source]
-                kinds = set(target["kind"])
-                plain = [] if kinds & {"test", "bench"} else [f"--crate-type={'bin' if 'bin' in kinds else 'lib'}"]
-                for kind in ("--test", *plain):
-                    found, tree = _lowered([*command, kind], folder)
-                    pairs |= found
-                    for file in tree:
-                        homes.setdefault(file, set()).add(source)
-    known = {file.path for file in files}
-    pairs = {pair for pair in pairs if set(pair) <= known}
-    return Reference(
-        pairs, len(known & set(homes)), lambda pair: bool(homes.get(pair[0], set()) & homes.get(pair[1], set()))
-    )
-
-
-_HIR = re.compile(
-    r"^(?P<space> *)(?:\w+: )?(?P<path>(?:Use)?Path \{)$"
-    r"|^(?P<shut> *)\},?$"
-    r"|^ *(?P<kind>inner_span|span): (?P<file>[^:<>\n]+):\d+:\d+: "
-    r"|^(?P<owner>DefId\(0:.*\)) => OwnerNodes "
-    r"|^ *Mod,\n *(?P<module>DefId\(0:.*\)),$",
-    re.MULTILINE,
-)
-
-
-def _lowered(command: list[str], folder: Path) -> tuple[set[Pair], set[str]]:
-    """(edges, files of the module tree) of one crate, from the compiler's high-level representation."""
-    environment = {**os.environ, "RUSTC_BOOTSTRAP": "1"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    of_module: dict[str, str] = {}
-    paths: set[tuple[str, str]] = set()  # (file, deepest module)
-    stack: list[list[str]] = []  # [indentation, file, deepest module] of the paths around
-    owner = ""
-    for match in _HIR.finditer(done.stdout):
-        if match["path"]:
-            stack.append([match["space"], "", ""])
-        elif match["shut"] is not None:
-            if stack and stack[-1][0] == match["shut"]:
-                paths.add((stack[-1][1], stack.pop()[2]))
-        elif match["kind"] == "inner_span":
-            of_module.setdefault(owner, match["file"])
-        elif match["kind"]:
-            if stack and not stack[-1][1]:
-                stack[-1][1] = match["file"]
-        elif match["owner"]:
-            owner = match["owner"]
-        elif stack:
-            stack[-1][2] = max(stack[-1][2], match["module"], key=lambda name: (bool(name), name.count("::")))
-    pairs = {(file, of_module[module]) for file, module in paths if file and module in of_module}
-    names = {module.partition(" ~ ")[2].rstrip(")"): file for module, file in of_module.items()}
-    pairs |= {(names[above], file) for name, file in names.items() if (above := name.rpartition("::")[0]) in names}
-    return pairs, set(of_module.values())
-
-
 def _lines(command: list[str]) -> set[Pair]:
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=_node())
     pairs = (line.split("\t") for line in done.stdout.splitlines())
@@ -295,5 +221,4 @@ REFERENCES: dict[str, dict[str, Callable[[Path, Sequence[File], str], Reference]
     "go": {"go list": go_list},
     "javascript": {"madge": madge, "TypeScript": typescript},
     "typescript": {"madge": madge, "TypeScript": typescript},
-    "rust": {"rustc": rustc},
 }

@@ -113,3 +113,19 @@ def test_modules_that_include_each_other_end():
     assert edges_of(files) == {("src/lib.rs", "src/b.rs"), ("src/b.rs", "src/lib.rs")}
     chain = {f"m{n}.rs": f'#[path = "m{n + 1}.rs"] mod m;' for n in range(3_000)}
     assert len(edges_of(chain)) == 2_999
+
+
+LANGUAGE = {
+    ".py": ("python", "import b"), ".c": ("c", '#include "b.c"'), ".java": ("java", "class A { b x; }"),
+    ".ts": ("typescript", "import './b'"), ".go": ("go", "package a"), ".rs": ("rust", "mod b; use b::c;"),
+    ".rb": ("ruby", "require_relative 'b'"), ".php": ("php", "<?php require 'b.php';"),
+    ".cs": ("c-sharp", "using b; class A {}"), ".kt": ("kotlin", "import b.C"), ".swift": ("swift", "import b"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", LANGUAGE)
+def test_of_files_of_one_path_the_first_has_edges(suffix):
+    language, text = LANGUAGE[suffix]
+    paths = [f"a{suffix}", f"a{suffix}", f"b{suffix}", f"b{suffix}", f"a{suffix}"]
+    found = edges([File(path, language, text) for path in paths])
+    assert {node for edge in found for node in edge} <= {0, 2}

@@ -147,3 +147,7 @@ def test_installed_packages_against_grimp(package):
     precision, recall = scores(found, truth)
     assert precision >= 0.99, sorted(found - truth)[:20]
     assert recall >= 0.99, sorted(truth - found)[:20]
+
+
+def test_what_is_no_python_has_no_edges_and_raises_nothing():
+    assert edges_of({"a.py": "from import\\\nfrom \nfrom import b\nimport b", "b.py": ""}) == {("a.py", "b.py")}

@@ -26,7 +26,8 @@ GEM = {
 require 'shop/unused'
 =end
     """,
-    "lib/shop/cart.rb": "require 'shop/price' unless false\n",
+    "lib/shop/cart.rb": "require 'shop/price' unless false\ndef late\n  require 'shop/sold'\nend\n",
+    "lib/shop/sold.rb": "",
     "lib/shop/price.rb": "",
     "lib/shop/late.rb": "Late = 1\n",
     "lib/shop/loaded.rb": "",
@@ -35,7 +36,7 @@ require 'shop/unused'
     "lib/shop/unused.rb": "",
 }
 EXPECTED = {("lib/shop.rb", f"lib/shop/{name}.rb") for name in ("cart", "price", "late", "loaded", "old")}
-EXPECTED |= {("lib/shop/cart.rb", "lib/shop/price.rb")}
+EXPECTED |= {("lib/shop/cart.rb", "lib/shop/price.rb"), ("lib/shop/cart.rb", "lib/shop/sold.rb")}
 
 
 def test_require_autoload_load_and_paths_from_the_file():

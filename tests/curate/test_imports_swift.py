@@ -36,3 +36,19 @@ def test_without_a_manifest_the_folders_below_sources_are_modules_and_an_xcode_p
     assert edges_of(files) == {("Sources/X/A.swift", "Sources/X/B.swift")}
     files = {"App/Views/A.swift": "struct A { let b: B }", "App/Models/B.swift": "struct B {}"}
     assert edges_of(files) == {("App/Views/A.swift", "App/Models/B.swift")}
+
+
+def test_conditions_and_single_imports_name_nothing_and_generic_arguments_and_trailing_closures_do():
+    files = {
+        "A.swift": "#if os(Linux) && canImport(Kit)\n@_exported import struct Kit.Linux\n#elseif Errno\n#endif\n"
+        "typealias In = Box<Buffer>\nfunc f<Item>(x: Item) { scoped { x } }\nstruct S: P<Chunk> {}\n"
+        "init<Own>(own: Own)",
+        "Linux.swift": "enum Linux {}",
+        "Kit.swift": "import struct Other.Errno\nstruct Own {}\nstruct Item {}",
+        "Errno.swift": "import Kit\nstruct Errno {}",
+        "Box.swift": "struct Box<T> {}",
+        "Buffer.swift": "struct Buffer {}",
+        "Chunk.swift": "struct Chunk {}",
+        "Scoped.swift": "func scoped<T>(_ body: () -> T) -> T { body() }",
+    }
+    assert edges_of(files) == {("A.swift", f"{name}.swift") for name in ("Box", "Buffer", "Chunk", "Scoped")}

@@ -21,11 +21,16 @@ def levels(code: str, declaration: re.Pattern[str], openers: str = "{") -> Itera
     block twice), depth says nothing, and all is taken to stand at the top.
     """
     pairs = [(opener, {"{": "}", "(": ")"}[opener]) for opener in openers]
-    balanced = all(code.count(opener) == code.count(closer) for opener, closer in pairs)
+    if any(code.count(opener) != code.count(closer) for opener, closer in pairs):
+        for match in declaration.finditer(code):
+            yield match, 0
+        return
+    blocks = code
+    for opener, closer in pairs:
+        blocks = blocks.replace(opener, "{").replace(closer, "}")
     depth = position = 0
     for match in declaration.finditer(code):
-        if balanced:
-            for opener, closer in pairs:
-                depth += code.count(opener, position, match.start()) - code.count(closer, position, match.start())
-        position = match.start()
-        yield match, max(depth, 0)
+        start = match.start()
+        depth += blocks.count("{", position, start) - blocks.count("}", position, start)
+        position = start
+        yield match, depth if depth > 0 else 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from repoloom.curate.imports.blocks import BLOCK_COMMENT, CHARACTER, LINE_COMMENT, STRING, levels
 from repoloom.curate.imports.file import File
 from repoloom.curate.imports.scopes import Unit, uses
+from repoloom.curate.imports.words import Pattern, Runs
 
 _SKIP = re.compile(
     rf"""
@@ -26,24 +27,23 @@ _SKIP = re.compile(
 )
 _NAME = r"[^\W\d]\w*+"
 _DOTTED = rf"{_NAME}(?:\s*+\.\s*+{_NAME})*+"
-_USING = re.compile(
-    rf"(?:^\ufeff?+|(?<=[;{{}}]))[ \t]*+(?P<global>global\s++)?+using\s++(?:static\s++)?+"
-    rf"(?:(?P<alias>{_NAME})\s*+=\s*+)?+"
-    rf"(?:global\s*+::\s*+)?+(?P<name>{_DOTTED})\s*+[;<]",
-    re.MULTILINE,
+_USING = Pattern(
+    rf"using\s++(?:static\s++)?+(?:(?P<alias>{_NAME})\s*+=\s*+)?+(?:global\s*+::\s*+)?+(?P<name>{_DOTTED})\s*+[;<]"
 )
-_DECLARED = re.compile(
-    rf"\b(?:namespace\s++(?P<space>{_DOTTED})\s*+(?P<opens>[;{{])"
+_BEFORE_USING = re.compile(r"(?:^|[\n;{}])[ \t]*+(?P<global>global\s++)?+\Z")
+_DECLARED = Pattern(
+    rf"\b(?=[cdeinprs])(?:namespace\s++(?P<space>{_DOTTED})\s*+(?P<opens>[;{{])"
     rf"|(?P<partial>partial\s++)?+(?:class|struct|interface|enum|record(?:\s++(?:class|struct))?+)\s++(?P<type>{_NAME})"
     rf"(?=\s*+[<:{{(;\[]|\s++where\b)"
     rf"|delegate\s++[^;(){{}}]{{1,200}}?(?P<delegate>{_NAME})\s*+(?:<[^<>;]{{0,100}}+>\s*+)?+\()"
 )
 _SPACE = re.compile(r"\s++")
+_RUNS = Runs(".;=({:")
 # Not a member's declaration, assignment or call.
-_TYPE_NAME = re.compile(r"[A-Z](?<![\w.][A-Z])\w*+(?!\s*+(?:[;=(]|\{\s*+(?:get|set|init)\b))")
-_TYPE_ALL_THE_SAME = re.compile(r"\b(?:new|as|is)\s++([A-Z]\w*+)(?=\s*+[;=(])")
-_QUALIFIED = re.compile(r"[A-Z](?<![\w.][A-Z])\w*+(?:\.[A-Z]\w*+)++")
-_ATTRIBUTE = re.compile(r"\[\s*+(?:\w++:\s*+)?+((?:[A-Z]\w*+\.)*+[A-Z]\w*+)")
+_TYPE_NAME = Pattern(r"[A-Z](?<![\w.][A-Z])\w*+(?![;=(]|\{(?:get|set|init)\b)")
+_TYPE_ALL_THE_SAME = Pattern(r"\b(?:new|as|is):([A-Z]\w*+)(?=[;=(])")
+_QUALIFIED = Pattern(r"[A-Z](?<![\w.][A-Z])\w*+(?:\.[A-Z]\w*+)++")
+_ATTRIBUTE = Pattern(r"\[\s*+(?:\w++:\s*+)?+((?:[A-Z]\w*+\.)*+[A-Z]\w*+)")
 _MOST_NESTED = 32
 _MOST_PARTS = 50
 """Parts of one type that have edges."""
@@ -51,23 +51,26 @@ _MOST_PARTS = 50
 
 def extract(text: str) -> tuple[Unit, list[str], list[str]]:
     """Read one C# file: its unit, the full names of partial types, the scopes it imports for the whole project."""
-    code = " ".join(_SKIP.split(text))
+    code = " ".join(_SKIP.split(text.removeprefix("\ufeff")))
     imports: dict[str, str] = {}
     on_demand: list[str] = []
     everywhere: list[str] = []
-    for match in _USING.finditer(code):
+    for match in _USING.on(code).finditer(code):
+        before = _BEFORE_USING.search(code[max(0, match.start() - 100) : match.start()])
+        if before is None:
+            continue  # `using (...)` in a method
         name = _SPACE.sub("", match["name"])
         if match["alias"]:
             imports[match["alias"]] = name
         else:
-            (everywhere if match["global"] else on_demand).append(name)
+            (everywhere if before["global"] else on_demand).append(name)
     declares: list[tuple[str, str]] = []
     partial: list[str] = []
     own: set[str] = set()
     scopes: list[str] = []
     spaces: list[tuple[int, str]] = [(0, "")]
     """(blocks open inside of it, full name) of the namespaces around."""
-    for match, depth in levels(code, _DECLARED):
+    for match, depth in levels(code, _DECLARED.on(code)):
         while len(spaces) > 1 and depth < spaces[-1][0]:
             spaces.pop()
         if match["space"] and len(spaces) > _MOST_NESTED:
@@ -83,12 +86,25 @@ def extract(text: str) -> tuple[Unit, list[str], list[str]]:
             declares.append((spaces[-1][1], name))
             if match["partial"]:
                 partial.append(f"{spaces[-1][1]}.{name}")
-    names = {*_TYPE_NAME.findall(code), *_TYPE_ALL_THE_SAME.findall(code)}
-    attributes = [f"{name}Attribute" for name in dict.fromkeys(_ATTRIBUTE.findall(code))]
+    runs = _runs(code)
+    names = {*_TYPE_NAME.on(runs).findall(runs), *_TYPE_ALL_THE_SAME.on(runs).findall(runs)}
+    attributes = [f"{name}Attribute" for name in dict.fromkeys(_ATTRIBUTE.on(code).findall(code))]
     names.update(name for name in attributes if "." not in name)
-    qualified = [*dict.fromkeys(_QUALIFIED.findall(code)), *(name for name in attributes if "." in name)]
+    qualified = [*dict.fromkeys(_QUALIFIED.on(runs).findall(runs)), *(name for name in attributes if "." in name)]
     unit = Unit(declares, _around(scopes), imports, list(dict.fromkeys(on_demand)), names - own, qualified)
     return unit, partial, everywhere
+
+
+def _runs(code: str) -> str:
+    """The words with what tells types from members: no space before `;`, `=`, `(` and `{ get`, `new:` for `new `."""
+    code = " ".join(code.split())
+    for sign in (";", "=", "(", "{"):
+        code = code.replace(f" {sign}", sign)
+    for accessor in ("get", "set", "init"):
+        code = code.replace(f"{{ {accessor}", f"{{{accessor}")
+    for word in ("new", "as", "is"):
+        code = code.replace(f"{word} ", f"{word}:")
+    return _RUNS.of(code)
 
 
 def _around(scopes: Sequence[str]) -> list[str]:

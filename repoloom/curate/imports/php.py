@@ -14,6 +14,7 @@ from repoloom.curate.imports.blocks import BLOCK_COMMENT, levels
 from repoloom.curate.imports.file import File
 from repoloom.curate.imports.paths import Endings, folder, join, under
 from repoloom.curate.imports.scopes import Unit, uses
+from repoloom.curate.imports.words import Pattern, Runs
 
 _NAME = r"[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+"
 _PATH = rf"\\?+{_NAME}(?:\\{_NAME})*+"
@@ -32,29 +33,30 @@ _FLAGS = re.VERBOSE | re.DOTALL | re.MULTILINE
 _SKIP = re.compile(f"{_NOT_PHP} | {_STRING}", _FLAGS)
 _INCLUDE = re.compile(
     rf"""{_NOT_PHP}
-    | (?<![\w$>:\\])(?:require|include)(?:_once)?+\b(?P<include>(?:[^;'"{{}}?]++|'[^'\n]*+'|"[^"\n]*+"){{1,50}}+)
+    | [ri](?<![\w$>:\\][ri])(?:(?<=r)equire|(?<=i)nclude)(?:_once)?+\b
+      (?P<include>(?:[^;'"{{}}?]++|'[^'\n]*+'|"[^"\n]*+"){{1,50}}+)
     | {_STRING}""",
     _FLAGS,
 )
-_ANY_INCLUDE = re.compile(r"\b(?:require|include)(?:_once)?+\b[\s('\"_$A-Zd@]")
 _HERE = re.compile(
     r"""[\s(@]*+(?P<up>(?:dirname\s*+\(\s*+){0,16}+)(?P<here>__DIR__|__FILE__)\s*+(?:,\s*+(?P<levels>\d))?+[\s)]*+\.\s*+"""
     r"""(?P<quote>['"])(?P<path>[^'"$\n]++)(?P=quote)[\s)]*+$"""
 )
 _LITERAL = re.compile(r"""['"]([^'"$\n]++)['"][\s)]*+$""")
 
-_USE = re.compile(
+_USE = Pattern(
     rf"^[ \t]*+use\s++(?P<function>function\s++)?+(?:const\s++)?+"
     rf"(?P<all>{_PATH}(?:\\\{{[^{{}};]*+\}})?+(?:\s++as\s++{_NAME})?+(?:\s*+,\s*+{_PATH}(?:\s++as\s++{_NAME})?+)*+)\s*+;",
     re.MULTILINE,
 )
-_DECLARED = re.compile(
-    rf"(?<![$>:\w\\])(?:namespace\b\s*+(?P<space>{_NAME}(?:\\{_NAME})*+)?+\s*+(?P<opens>[;{{])"
+_DECLARED = Pattern(
+    rf"\b(?=[cefint])(?<![$>:\\])(?:namespace\b\s*+(?P<space>{_NAME}(?:\\{_NAME})*+)?+\s*+(?P<opens>[;{{])"
     rf"|(?:class|interface|trait|enum)\s++(?P<type>{_NAME})|function\s++&?+\s*+(?P<function>{_NAME})\s*+\()"
 )
-_FREE = r"(?<![\w$\\\x80-\U0010ffff])(?<!->)(?<!::)(?<!function )(?<!namespace )"
+_RUNS = Runs("\\$->:(")
+_FREE = r"(?<![\w$\\\x80-\U0010ffff])(?<!->)(?<!::)(?<!function:)(?<!namespace:)"
 _USED = re.compile(f"{_FREE}{_PATH}")
-_CALLED = re.compile(rf"{_FREE}(?<!new ){_PATH}(?=\s*+\()")
+_CALLED = re.compile(rf"{_FREE}(?<!new:){_PATH}(?=\()")
 _MOST_FOLDERS = 100
 
 
@@ -68,15 +70,15 @@ class Source(NamedTuple):
 def extract(text: str) -> Source:
     """Read one PHP file; what stands outside of `<?php ... ?>` is no code. Functions are named `f()`, classes `C`."""
     text = f"?>{text}"
-    includes: list[str] = []
-    if _ANY_INCLUDE.search(text):
-        includes = [match["include"] for match in _INCLUDE.finditer(text) if match["include"]]
     code = " ".join(piece for piece in _SKIP.split(text) if piece)
+    includes: list[str] = []
+    if "require" in code or "include" in code:
+        includes = [match["include"] for match in _INCLUDE.finditer(text) if match["include"]]
     declares: dict[tuple[str, str], None] = {}
     own: set[str] = set()
     spaces: list[tuple[int, str]] = [(0, "")]
     scopes: dict[str, None] = {}
-    for match, depth in levels(code, _DECLARED):
+    for match, depth in levels(code, _DECLARED.on(code)):
         if match["opens"]:
             inside = (match["space"] or "").replace("\\", ".")
             spaces = [(depth + (match["opens"] == "{"), inside)]
@@ -87,8 +89,12 @@ def extract(text: str) -> Source:
         if depth <= spaces[-1][0] or (condition and "}" not in block):
             declares[spaces[-1][1], name] = None
             own.add(name)
-    names = set(_USED.findall(code))
-    names.update(f"{name}()" for name in _CALLED.findall(code))
+    runs = " ".join(code.split()).replace(" (", "(")
+    for word in ("function", "namespace", "new"):
+        runs = runs.replace(f"{word} ", f"{word}:")
+    runs = _RUNS.of(runs)
+    names = set(_USED.findall(runs))
+    names.update(f"{name}()" for name in _CALLED.findall(runs))
     imports = dict(_imports(code, spaces[-1][0]))
     qualified: list[str] = []
     for name in sorted(name for name in names if "\\" in name):
@@ -103,7 +109,7 @@ def extract(text: str) -> Source:
 
 def _imports(code: str, block: int) -> Iterator[tuple[str, str]]:
     """(name in this file, full name with a leading dot) of each `use` at the top, inside of `block` blocks."""
-    for match, depth in levels(code, _USE):
+    for match, depth in levels(code, _USE.on(code)):
         if depth > block:
             continue  # a class uses a trait
         call = "()" if match["function"] else ""

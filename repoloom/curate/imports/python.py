@@ -66,6 +66,8 @@ def extract(text: str) -> Iterator[Import]:
                     yield Import(0, _dotted(name[1]), None)
         elif parts := _FROM.match(match["head"].replace("\\", " ")):
             level, module = parts[1].count("."), _dotted(parts[2])
+            if not level and not module:
+                continue  # `from import x` is no Python
             names = _COMMENT.sub("", match["body"]) if match["body"] is not None else parts[3].replace("\\", " ")
             for part in names.split(","):
                 if name := _NAME.match(part):

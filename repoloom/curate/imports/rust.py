@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from repoloom.curate.imports.crates import Crates
+from repoloom.curate.imports.crates import Crates, Module, Segments
 from repoloom.curate.imports.file import File
 from repoloom.curate.imports.paths import folder, join
 
@@ -35,6 +35,7 @@ def _scanner(braces: bool) -> re.Pattern[str]:
           | '(?:[^'\\\n]'|\\[^\n]{{1,10}}?')?+
           | \#(?!!?\[(?:path|cfg_attr)\b)
           | :(?!:[a-z_]\w*+::)
+          | pub\s*+\(\s*+in\s[^()]*+\)
           | (?!(?:use|mod)\s|include(?:_str|_bytes)?+!)[a-z_]\w*+(?!::[A-Za-z_])
           | [^\Wa-z_]\w*+(?:::\w++)*+
         )*+
@@ -59,30 +60,23 @@ _TREE = re.compile(r"::|[{},*]|(?:r#)?\w+")
 _MOST_NESTED = 32
 _MOST_PATHS = 20_000
 
-Segments = tuple[str, ...]
-
-
-class Module(NamedTuple):
-    """`mod name;`: the inline modules around it and the paths that attributes give for it."""
-
-    inside: Segments
-    name: str
-    attributes: tuple[str, ...]
+_PUBLIC = re.compile(r"\bpub\s*+(?:\([^()]*+\)\s*+)?+mod\s++(?:r\#)?+$")
 
 
 class Source(NamedTuple):
     """What a Rust file declares and names. Each path comes with the inline modules around it."""
 
     modules: list[Module]
-    inline: set[Segments]
-    uses: dict[tuple[Segments, Segments], None]
+    inline: list[Module]
+    uses: dict[tuple[Segments, Segments], str]
+    """The name that a `use` gives the path; "*" for all names inside of it."""
     paths: dict[tuple[Segments, Segments], None]
     includes: list[str]
 
 
 def extract(text: str) -> Source:
     """Scan one Rust file, outside of comments, strings and characters."""
-    source = Source([], set(), {}, {}, [])
+    source = Source([], [], {}, {}, [])
     depth = 0
     around: list[tuple[int, str]] = []
     inside: Segments = ()
@@ -100,32 +94,36 @@ def extract(text: str) -> Source:
         elif kind == "path":
             source.paths[inside, tuple(match["path"].split("::"))] = None
         elif kind == "use":
-            for segments in use_tree(_COMMENT.sub(" ", match["use"])):
-                source.uses[inside, segments] = None
+            for segments, name in use_tree(_COMMENT.sub(" ", match["use"])):
+                source.uses[inside, segments] = name
         elif kind == "attribute":
             attributes += _PATH.findall(match["attribute"])
         elif kind == "include":
             source.includes.append(match["include"])
             depth += "{" in match[0]
         elif kind == "opens":
+            name = match["module"]
+            public = _PUBLIC.search(text, max(match.start(), match.start("module") - 80), match.start("module"))
+            module = Module(inside, name, tuple(attributes), public is not None)
             if match["opens"] == ";":
-                source.modules.append(Module(inside, match["module"], tuple(attributes)))
+                source.modules.append(module)
             else:
                 if not around:
                     matches = _INSIDE.finditer(text, match.end())
                 depth += 1
                 if len(around) < _MOST_NESTED:
-                    around.append((depth, match["module"]))
-                    inside = (*inside, match["module"])
-                    source.inline.add(inside)
+                    around.append((depth, name))
+                    inside = (*inside, name)
+                    source.inline.append(module)
             attributes = []
     return source
 
 
-def use_tree(text: str) -> Iterator[Segments]:
-    """The paths of a use tree: `a::{b, c::*}` gives a::b and a::c::*. Text after `as` is left out."""
+def use_tree(text: str) -> Iterator[tuple[Segments, str]]:
+    """The paths of a use tree with their names: `a::{b, c as d, e::*}` gives a::b as b, a::c as d, a::e::* as *."""
     prefix: list[str] = []
     starts: list[int] = []
+    alias = ""
     skip = False
     fresh = False  # whether the prefix ends in a segment not yet given out
     for count, match in enumerate(_TREE.finditer(text)):
@@ -134,8 +132,8 @@ def use_tree(text: str) -> Iterator[Segments]:
             return
         if word in ",}":
             if fresh:
-                yield tuple(prefix)
-            fresh, skip = False, False
+                yield tuple(prefix), alias or prefix[-1]
+            fresh, skip, alias = False, False, ""
             if word == "}" and starts:
                 starts.pop()
             del prefix[starts[-1] if starts else 0 :]
@@ -147,12 +145,14 @@ def use_tree(text: str) -> Iterator[Segments]:
         elif word == "::":
             if not prefix:
                 prefix.append("")
-        elif not skip:
+        elif skip:
+            alias = word.removeprefix("r#")
+        else:
             if word != "self" or not prefix:
                 prefix.append(word.removeprefix("r#"))
             fresh = True
     if fresh:
-        yield tuple(prefix)
+        yield tuple(prefix), alias or prefix[-1]
 
 
 def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -162,7 +162,7 @@ def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, in
     manifests = {files[n].path: files[n].text for n in among if files[n].path.rpartition("/")[2] == "Cargo.toml"}
     crates = Crates(
         {files[n].path: n for n in sources},
-        {n: [(m.inside, m.name, m.attributes) for m in source.modules] for n, source in sources.items()},
+        {n: source.modules for n, source in sources.items()},
         {n: source.inline for n, source in sources.items()},
         {n: source.uses for n, source in sources.items()},
         manifests,
@@ -177,6 +177,5 @@ def edges(files: Sequence[File], among: Sequence[int]) -> Iterator[tuple[int, in
             *((use, True) for use in source.uses),
             *((path, False) for path in source.paths),
         ]:
-            found = crates.resolve(n, inside, segments, anywhere)
-            if found is not None:
-                yield n, found
+            for used in crates.resolve(n, inside, segments, anywhere):
+                yield n, used

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from repoloom.curate.imports.blocks import CHARACTER, LINE_COMMENT, NESTED_COMMENT, STRING, levels
 from repoloom.curate.imports.scopes import Unit
+from repoloom.curate.imports.words import Pattern, Runs
 
 _SKIP = re.compile(
     rf'''{LINE_COMMENT} | {NESTED_COMMENT} | """.*?(?:"{{3,5}}|\Z) | {STRING} | {CHARACTER}''',
@@ -17,16 +18,18 @@ _SKIP = re.compile(
 _WORD = r"(?!_\b)[^\W\d]\w*+"
 _DOTTED = rf"{_WORD}(?:[ \t]*+\.[ \t]*+{_WORD})*+"
 _PART = rf"{_DOTTED}(?:[ \t]*+\.[ \t]*+(?:[_*]|\{{[^{{}}]*+\}}))?+(?:[ \t]++as[ \t]++\w++)?+"
-_IMPORT = re.compile(rf"(?<![\w.])(?:import|export)[ \t]++({_PART}(?:[ \t]*+,\s*+{_PART})*+)")
+_IMPORT = Pattern(rf"port(?<=[ei][mx]port)[ \t]++({_PART}(?:[ \t]*+,\s*+{_PART})*+)")
+_BEGINS_IMPORT = re.compile(r"(?:^|[^\w.])(?:im|ex)\Z")
 _CLAUSE = re.compile(rf"({_DOTTED})(?:[ \t]*+\.[ \t]*+([_*]|\{{[^{{}}]*+\}}))?+(?:[ \t]++as[ \t]++(\w++))?+")
-_DECLARED = re.compile(
-    rf"\b(?:package[ \t]++(?P<object>object[ \t]++)?+(?P<package>{_DOTTED})"
+_DECLARED = Pattern(
+    rf"\b(?=[cdegoptv])(?:package[ \t]++(?P<object>object[ \t]++)?+(?P<package>{_DOTTED})"
     r"|(?:class|trait|object|type|enum)\s++(?P<type>\w++)"
     r"|(?:def|val|var|given)\s++(?P<member>\w++))"
 )
-_PARAMETER = re.compile(r"(?<![\w.])(\w++)[ \t]*+:(?![:\w])")
-_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*+")
-_QUALIFIED = re.compile(r"(?<![\w.])[a-zA-Z_]\w*+(?:\.[a-z_]\w*+)*+\.[A-Z]\w*+")
+_RUNS = Runs(".:")
+_PARAMETER = Pattern(r"(?<![\w.])(\w++):(?![:\w])")
+_NAME = Pattern(r"(?<![\w.])[^\W\d]\w*+")
+_QUALIFIED = Pattern(r"(?<![\w.])[a-zA-Z_]\w*+(?:\.[a-z_]\w*+)*+\.[A-Z]\w*+")
 _MOST_NESTED = 32
 _SPACE = re.compile(r"\s++")
 _DEFAULT = ["scala", "scala.Predef", "scala.package"]
@@ -38,18 +41,21 @@ def extract(text: str) -> Unit:
     code = " ".join(_SKIP.split(text)).replace("`", "")
     imports: dict[str, str] = {}
     on_demand: list[str] = []
-    for match in _IMPORT.finditer(code):
+    for match in _IMPORT.on(code).finditer(code):
+        if not _BEGINS_IMPORT.search(code[max(0, match.start() - 3) : match.start()]):
+            continue
         for name, full in _clauses(match[1]):
             if name:
                 imports[name] = full
             else:
                 on_demand.append(full)
     declares: dict[tuple[str, str], None] = {}
-    own: set[str] = set(_PARAMETER.findall(code))
+    runs = _RUNS.of(code.replace(" :", ":"))
+    own: set[str] = set(_PARAMETER.on(runs).findall(runs))
     scopes: dict[str, None] = {}
     packages: list[tuple[int, str]] = [(0, "")]
     """(blocks open inside of it, full name) of the packages around."""
-    for match, depth in levels(code, _DECLARED):
+    for match, depth in levels(code, _DECLARED.on(code)):
         while len(packages) > 1 and depth < packages[-1][0]:
             packages.pop()
         if match["package"] and len(packages) > _MOST_NESTED:
@@ -71,8 +77,8 @@ def extract(text: str) -> Unit:
         list(reversed(scopes)) or [""],
         imports,
         [*dict.fromkeys(on_demand), *_DEFAULT],
-        set(_NAME.findall(code)) - own,
-        list(dict.fromkeys(_QUALIFIED.findall(code))),
+        set(_NAME.on(runs).findall(runs)) - own,
+        list(dict.fromkeys(_QUALIFIED.on(runs).findall(runs))),
     )
 
 

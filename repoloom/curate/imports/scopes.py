@@ -46,17 +46,19 @@ def uses(files: Sequence[File], units: Mapping[int, Unit]) -> Iterator[tuple[int
             places.append((f"{place}/{scope}.{name}", n))
     parts = {part for scope in known for part in scope.split(".")}
     declared = Endings(places, {path.rpartition("/")[2] for path, _ in places}, lambda *_: 0)
+    owners = _Owners(known, parts)
     for n, unit in units.items():
         place = folder(files[n].path)
-        for full in dict.fromkeys(_wanted(unit, known, parts)):
+        for full in dict.fromkeys(_wanted(unit, known, parts, owners)):
             if (used := declared.find(full, place)) is not None:
                 yield n, full, used
 
 
-def _wanted(unit: Unit, known: Mapping[str, set[str]], parts: set[str]) -> Iterator[str]:
+def _wanted(unit: Unit, known: Mapping[str, set[str]], parts: set[str], owners: "_Owners") -> Iterator[str]:
     """The full names that a file uses."""
+    scopes = tuple(unit.scopes)
     for name in (*unit.imports.values(), *unit.on_demand):
-        yield from _owner(name, unit.scopes, known)
+        yield from owners.of(name, scopes)
     around = ["", *(f"{scope}." for scope in unit.scopes if scope)]
     on_demand = [
         scope
@@ -67,9 +69,9 @@ def _wanted(unit: Unit, known: Mapping[str, set[str]], parts: set[str]) -> Itera
     for name in unit.qualified:
         first, _, rest = name.partition(".")
         if first in unit.imports:
-            yield from _owner(f"{unit.imports[first]}.{rest}", [], known)
+            yield from owners.of(f"{unit.imports[first]}.{rest}", ())
         elif first in parts:
-            yield from _owner(name, unit.scopes, known)
+            yield from owners.of(name, scopes)
     left = unit.names - unit.imports.keys()
     for scope in (*unit.scopes, *on_demand):
         found = known.get(scope, set()) & left
@@ -77,12 +79,27 @@ def _wanted(unit: Unit, known: Mapping[str, set[str]], parts: set[str]) -> Itera
         left = left - found
 
 
-def _owner(name: str, scopes: Sequence[str], known: Mapping[str, set[str]]) -> Iterator[str]:
+class _Owners:
     """The declared name that a dotted name begins with, `a.b.Outer` of `a.b.Outer.Inner`; it may begin in a scope."""
-    parts = name.lstrip(".").split(".")[:_DEEPEST]
-    for around in ("", *(f"{scope}." for scope in ([] if name[:1] == "." else scopes) if scope)):
-        for length in range(len(parts), 0, -1):
-            scope = (around + ".".join(parts[: length - 1])).rstrip(".")
-            if parts[length - 1] in known.get(scope, ()):
-                yield f"{scope}.{parts[length - 1]}"
-                return
+
+    def __init__(self, known: Mapping[str, set[str]], parts: set[str]) -> None:
+        self._known, self._parts = known, parts
+        self._found: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+
+    def of(self, name: str, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        """One name or none. Files of one package ask for the same ones, so that each is looked up once."""
+        if name[:1] == ".":
+            scopes = ()
+        key = name, scopes
+        if key not in self._found:
+            self._found[key] = self._look(name.lstrip(".").split(".")[:_DEEPEST], scopes)
+        return self._found[key]
+
+    def _look(self, parts: list[str], scopes: tuple[str, ...]) -> tuple[str, ...]:
+        deepest = len(parts) if parts[0] in self._parts else 1
+        for around in ("", *(f"{scope}." for scope in scopes if scope)):
+            for length in range(deepest, 0, -1):
+                scope = (around + ".".join(parts[: length - 1])).rstrip(".")
+                if parts[length - 1] in self._known.get(scope, ()):
+                    return (f"{scope}.{parts[length - 1]}",)
+        return ()

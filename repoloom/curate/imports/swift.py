@@ -12,6 +12,7 @@ from repoloom.curate.imports.blocks import LINE_COMMENT, NESTED_COMMENT, STRING,
 from repoloom.curate.imports.file import File
 from repoloom.curate.imports.paths import ancestors, folder, join
 from repoloom.curate.imports.scopes import Unit, uses
+from repoloom.curate.imports.words import Pattern, Runs
 
 _SKIP = re.compile(
     rf"""
@@ -20,24 +21,25 @@ _SKIP = re.compile(
     | \#(?P<marks>\#{{0,7}}+)"(?:"".*?(?:"{{3}}\#(?P=marks)|\Z)|[^\n]*?(?:"\#(?P=marks)|$))
     | \"\"\"[^"\\]*+(?:(?:\\.?+|"(?!""))[^"\\]*+)*+(?:"{{3}}|\Z)
     | {STRING}
+    | \#(?:else)?+if\b[^\n]*+
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 _KINDS = "class|struct|enum|protocol|typealias|associatedtype|actor|macro"
-_IMPORT = re.compile(
+_IMPORT = Pattern(
     rf"^[ \t]*+(?:@\w++(?:\([^()\n]*+\))?+[ \t]++|(?:public|internal|package|private|fileprivate)[ \t]++)*+"
     rf"import[ \t]++(?:(?P<kind>{_KINDS}|func|var|let)[ \t]++)?+(?P<name>\w++(?:\.\w++)*+)",
     re.MULTILINE,
 )
-_DECLARED = re.compile(
-    rf"\b(?:(?:{_KINDS})\s++(?!func\b|var\b|let\b)(?P<type>\w++)|func\s++(?P<function>\w++)|(?:let|var)\s++(?P<value>\w++))"
+_DECLARED = Pattern(
+    rf"\b(?=[acefilmpstv])(?:(?:(?:{_KINDS})\s++(?!func\b|var\b|let\b)(?P<type>\w++)"
+    rf"|func\s++(?:(?P<function>\w++)|[^\s\w<(){{}}:]++)|init\b[?!]?+|subscript\b)(?:\s*+<(?P<generic>[^<>(){{}}]*+))?+"
+    rf"|(?:let|var)\s++(?P<value>\w++))"
 )
-_TYPE_NAME = re.compile(r"[A-Z_](?<![\w.][A-Z_])\w*+|[A-Z](?<=\.\.[.<][A-Z])\w*+")
-_FUNCTION_NAME = re.compile(r"[a-z_](?<![\w.][a-z_])\w*+(?=\()")
-_QUALIFIED = re.compile(r"[A-Z_](?<![\w.][A-Z_])\w*+(?:\.[A-Z_]\w*+)++")
-_GENERIC = re.compile(
-    r"\b(?:struct|class|enum|actor|func|init|subscript|typealias)\b[^<(){}\n]{0,100}+<([^<>(){}]*+)>?+"
-)
+_RUNS = Runs(".({")
+_TYPE_NAME = Pattern(r"[A-Z_](?<![\w.][A-Z_])\w*+|[A-Z](?<=\.\.\.[A-Z])\w*+")
+_FUNCTION_NAME = Pattern(r"[a-z_](?<![\w.][a-z_])\w*+(?=[({])")
+_QUALIFIED = Pattern(r"[A-Z_](?<![\w.][A-Z_])\w*+(?:\.[A-Z_]\w*+)++")
 _TARGET = re.compile(r"\.(?:target|executableTarget|testTarget|macro|plugin|systemLibrary)\s*+\(")
 _FIELD = re.compile(r'\b(name|path)\s*+:\s*+"([^"\n]{1,200}+)"')
 _SOURCES = frozenset({"Sources", "Source", "Tests", "Plugins", "src"})
@@ -52,20 +54,27 @@ def extract(text: str, module: str) -> Unit:
 def _unit(code: str, module: str) -> Unit:
     imports: dict[str, str] = {}
     on_demand: dict[str, None] = {}
-    for match in _IMPORT.finditer(code):
+    end = code.find("\n", code.rfind("import"))  # of the last line that may import
+    head, code = (code[:end], code[end:]) if end >= 0 else (code, "")
+    for match in _IMPORT.on(head).finditer(head):
         if match["kind"]:
             imports[match["name"].rpartition(".")[2]] = match["name"]
         else:
             on_demand[match["name"].partition(".")[0]] = None
-    own = {name.partition(":")[0].strip() for group in _GENERIC.findall(code) for name in group.split(",")}
+    code = _IMPORT.on(head).sub(" ", head) + code
+    own: set[str] = set()
     declares: dict[str, None] = {}
-    for match, depth in levels(code, _DECLARED):
+    for match, depth in levels(code, _DECLARED.on(code)):
         name = match["type"] or match["function"] or match["value"]
-        own.add(name)
-        if depth == 0:
-            declares[name] = None
-    names = {*_TYPE_NAME.findall(code), *_FUNCTION_NAME.findall(code)} - own
-    qualified = list(dict.fromkeys(_QUALIFIED.findall(code)))
+        if match["generic"]:
+            own.update(parameter.partition(":")[0].strip() for parameter in match["generic"].split(","))
+        if name:
+            own.add(name)
+            if depth == 0:
+                declares[name] = None
+    runs = _RUNS.of(code.replace(" {", "{"))
+    names = {*_TYPE_NAME.on(runs).findall(runs), *_FUNCTION_NAME.on(runs).findall(runs)} - own
+    qualified = _QUALIFIED.on(runs).findall(runs)
     return Unit([(module, name) for name in declares], [module], imports, list(on_demand), names, qualified)
 
 

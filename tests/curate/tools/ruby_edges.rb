@@ -1,5 +1,6 @@
 # Prints "user TAB used" for every require, require_relative, load and autoload of a file below the folder while all its
-# files under lib are loaded: Ruby itself resolves the names. It runs the folder's code, so it is for trusted gems in a
+# files under lib are loaded, and for those with a plain string that loading did not come by (in methods and blocks), as
+# Ruby's parser finds them: Ruby itself resolves the names. It runs the folder's code, so it is for trusted gems in a
 # sandbox alone. usage: ruby ruby_edges.rb FOLDER
 $folder = File.realpath(ARGV[0])
 $edges = {}
@@ -44,12 +45,25 @@ def autoload(name, path)
   note_edge(caller_locations(1, 1).first.absolute_path, File.file?(path) ? path : feature(path))
   Object.edges_autoload(name, path)
 end
+def note_calls(file)
+  nodes = [RubyVM::AbstractSyntaxTree.parse_file(file)]
+  while (node = nodes.pop)
+    nodes.concat(node.children.grep(RubyVM::AbstractSyntaxTree::Node))
+    next unless node.type == :FCALL && %i[require require_relative autoload].include?(node.children[0])
+    name = node.children[1]&.children&.compact&.last
+    next unless name.is_a?(RubyVM::AbstractSyntaxTree::Node) && name.type == :STR
+    path = name.children[0]
+    path = File.expand_path(path, File.dirname(file)) if node.children[0] == :require_relative
+    note_edge(file, [path, "#{path}.rb"].find { |found| File.absolute_path?(path) && File.file?(found) } || feature(path))
+  end
+end
 $LOAD_PATH.unshift(*Dir["#{$folder}/{lib,*/lib}"])
 Dir["#{$folder}/{lib,*/lib}/**/*.rb"].sort.each do |file|
   edges_require(file)
 rescue Exception => error # rubocop:disable Lint/RescueException
   warn "unread\t#{file[($folder.size + 1)..]}\t#{error.class}"
 end
+Dir["#{$folder}/{lib,*/lib}/**/*.rb"].sort.each { |file| note_calls(file) }
 $LOADED_FEATURES.each { |file| warn "read\t#{file[($folder.size + 1)..]}" if file.start_with?("#{$folder}/") }
 $edges.keys.sort.each { |pair| puts pair.join("\t") }
 $stdout.flush
