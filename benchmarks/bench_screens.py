@@ -8,6 +8,9 @@ are taken from them in turn, so that no large package decides alone. In a copy o
            block, and cuts between two top-level items, which leave a valid program in most languages
 - merge    three lines are put into conflict markers
 
+A copy of a script that bash still reads (`bash -n`, which runs nothing) holds no error: a second row, "shell bash",
+counts only the scripts that bash reads and the copies that it refuses.
+
 A threshold is the least of STEPS at which the given share of the valid files passes. The machine's noise is in the
 speeds: CPU seconds of one process, parsing alone and the whole screen.
 
@@ -19,6 +22,8 @@ speeds: CPU seconds of one process, parsing alone and the whole screen.
 import argparse
 import os
 import random
+import shutil
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -51,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--files", type=int, default=500, help="at most this many a language")
-    parser.add_argument("--languages", nargs="+", default=[*sorted(screen.SCREENS), "python"])
+    parser.add_argument("--languages", nargs="+", default=sorted(screen.SCREENS.keys() | screen.READ_WHOLE))
     parser.add_argument("--passing", type=float, default=0.995, help="share of valid files that a threshold lets pass")
     parser.add_argument("--compilers", action="store_true", help="agreement with the compilers instead")
     parser.add_argument("--quality", action="store_true", help="distributions of the quality features instead")
@@ -103,6 +108,8 @@ def _thresholds(files: dict[str, list[File]], passing: float) -> None:
     )
     for language, several in files.items():
         failed: defaultdict[str, list[bool]] = defaultdict(list)
+        by_bash: defaultdict[str, list[bool]] = defaultdict(list)
+        bash = shutil.which("bash") if language == "shell" else None
         shares = []
         seconds = 0.0
         rng = random.Random(language)
@@ -110,24 +117,39 @@ def _thresholds(files: dict[str, list[File]], passing: float) -> None:
             started = time.process_time()
             failed["valid"].append(screen.syntax(language, path, text) is not None)
             seconds += time.process_time() - started
-            if language != "python":
+            read = bash is not None and _bash_reads(bash, text)
+            if read:
+                by_bash["valid"].append(failed["valid"][-1])
+            if language in screen.SCREENS:
                 shares.append(screen.misplaced(language, path, text))
             if not failed["valid"][-1]:
                 for kind, broken in _planted(language, path, text, rng):
                     failed[kind].append(screen.syntax(language, path, broken) is not None)
+                    if bash and read and not _bash_reads(bash, broken):
+                        by_bash[kind].append(failed[kind][-1])
         size = sum(len(text.encode()) for _, _, text in several) / 1e6
-        cells = []
-        for kind in KINDS:
-            share = np.mean(failed[kind]) if failed[kind] else np.nan
-            cells.append(f"{100 * (1 - share if kind == 'valid' else share):10.1f}% of {len(failed[kind]):4}")
         fits = next((step for step in STEPS if np.mean([s <= step for s in shares] or [True]) >= passing), STEPS[-1])
-        chosen = screen.SCREENS[language].misplaced if language in screen.SCREENS else 0.0
         print(
-            f"{language:12} {len(several):5} {size:6.1f} "
-            + " ".join(cells)
-            + f"  {chosen:9}  {fits:4}  {size / _parse_seconds(language, several):5.1f}  {size / seconds:6.1f}",
+            f"{language:12} {len(several):5} {size:6.1f} {_shares(failed)}  {screen.SCREENS.get(language, 0.0):9}  "
+            f"{fits:4}  {size / _parse_seconds(language, several):5.1f}  {size / seconds:6.1f}",
             flush=True,
         )
+        if by_bash:
+            print(f"{language + ' bash':12} {len(by_bash['valid']):5} {'':6} {_shares(by_bash)}", flush=True)
+
+
+def _shares(failed: dict[str, list[bool]]) -> str:
+    cells = []
+    for kind in KINDS:
+        share = np.mean(failed[kind]) if failed[kind] else np.nan
+        cells.append(f"{100 * (1 - share if kind == 'valid' else share):10.1f}% of {len(failed[kind]):4}")
+    return " ".join(cells)
+
+
+def _bash_reads(bash: str, text: str) -> bool:
+    """Whether bash can parse it; with an empty environment, so that not even BASH_ENV is read."""
+    command = [bash, "--norc", "-O", "extglob", "-n"]
+    return subprocess.run(command, input=text.encode(), capture_output=True, env={}).returncode == 0
 
 
 def _parse_seconds(language: str, files: list[File]) -> float:

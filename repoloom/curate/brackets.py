@@ -10,7 +10,7 @@ Bodies of macros are left out: half a block is allowed there. `#if 0` is never t
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 from tree_sitter import Node
@@ -58,35 +58,17 @@ def balanced(brackets: Iterable[int]) -> bool:
     return not opened
 
 
-def of_tree(root: Node, counted: bytes, blocks: Mapping[str, str]) -> bool:
-    """Whether the brackets `counted` among a tree's tokens close, and the `blocks` (`if` -> `fi`).
-
-    A token like `${` or `[[` counts by its brackets; one that the parser made up does not count.
-    """
-    ends = frozenset(blocks.values())
-    opened: list[str | int] = []
+def of_tree(root: Node) -> bool:
+    """Whether the brackets among a tree's tokens close; a token that the parser made up does not count."""
+    found = bytearray()
     walk = [root]
     while walk:
         node = walk.pop()
-        kind = node.type
         if node.child_count:
             walk.extend(reversed(node.children))
-        elif node.is_named or node.is_missing:
-            continue
-        elif kind in blocks:
-            opened.append(blocks[kind])
-        elif kind in ends:
-            if not opened or opened.pop() != kind:
-                return False
-        else:
-            for bracket in kind.encode():
-                if bracket not in counted:
-                    continue
-                if bracket in _PAIRS:
-                    opened.append(_PAIRS[bracket])
-                elif not opened or opened.pop() != bracket:
-                    return False
-    return not opened
+        elif not (node.is_named or node.is_missing):
+            found += node.type.encode().translate(None, _OTHERS)
+    return balanced(found)
 
 
 def c_family_error(data: bytes) -> str | None:

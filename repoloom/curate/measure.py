@@ -6,6 +6,7 @@ corpus still on disk, a killed run does not measure again, and a later run measu
 
 import contextlib
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -43,6 +44,7 @@ SCHEMA = pa.schema(
     ]
 )
 _ABOUT = ("repo", "path", "revision", "language", "license")
+_SHARED = ("repo", "revision", "language", "license", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,11 @@ def read(cache: Cache, piece: Piece, found: Found) -> Iterator[tuple[list[Entry]
     places = iter(piece.places())
     for table in cache.read(found):
         flat = np.frombuffer(b"".join(table.column("signature").to_pylist()), np.uint32)
-        entries = [Entry(next(places), **row) for row in table.drop_columns(["signature"]).to_pylist()]
-        yield entries, flat.reshape(len(entries), -1)
+        rows = table.drop_columns(["signature"]).to_pylist()
+        for row in rows:
+            # One text for all files of a repository: all files are known at once, some hundred bytes each.
+            row |= {name: sys.intern(row[name]) for name in _SHARED if row[name] is not None}
+        yield [Entry(next(places), **row) for row in rows], flat.reshape(len(rows), -1)
 
 
 def key(base: str, table: pa.Table) -> str:

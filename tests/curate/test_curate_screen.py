@@ -13,7 +13,7 @@ import pytest
 from curated import SITE, package
 
 from repoloom.curate import brackets, screen
-from repoloom.curate.screen import DEEPEST, LARGEST, SCREENS, misplaced, python_error, reason, syntax
+from repoloom.curate.screen import DEEPEST, LARGEST, READ_WHOLE, SCREENS, misplaced, python_error, reason, syntax
 from repoloom.languages import LANGUAGES, detect
 
 PROSE = "This is a letter about the weather, it's been very nice: we went for a walk (and came back).\n" * 30
@@ -97,7 +97,7 @@ def test_tsx_is_read_as_tsx() -> None:
 def test_python_is_judged_by_its_compiler() -> None:
     texts = package("sympy", 50)
     assert all(syntax("python", path, text) is None for path, text in texts.items())
-    for text in ("print 'old'\n", "def f(:\n", "return 1\n", "x = (\n", "a\0b", "nonlocal x\n", "  x = 1\n y = 2\n"):
+    for text in ("print 'old'\n", "def f(:\n", "def f(a, a): pass\n", "x = (\n", "a\0b", "nonlocal x\n", "  x = 1\n y = 2\n"):
         assert syntax("python", "a.py", text) == (1.0, 0.0)
     assert syntax("python", "a.py", "\ufeffx = 1\n") is None
     assert python_error("x = 1\ndef f(:\n") == "line 2: invalid syntax"
@@ -150,7 +150,7 @@ def test_a_block_left_open_fails_whatever_strings_hold(language: str, text: str)
     assert syntax(language, "a", text) is not None
 
 
-@pytest.mark.parametrize("language", [*sorted(SCREENS), "python"])
+@pytest.mark.parametrize("language", sorted(SCREENS.keys() | READ_WHOLE))
 def test_conflict_markers_and_nuls_fail_in_every_language(language: str) -> None:
     text = VALID.get(language, "x = 1\n")
     assert syntax(language, "a", text) is None
@@ -234,7 +234,7 @@ def test_what_its_own_interpreter_parses_passes(program: str, flag: str, languag
     assert sum(syntax(language, str(p), text) is not None for p, text in accepted) <= 0.05 * len(accepted)
 
 
-@pytest.mark.parametrize("language", sorted(SCREENS))
+@pytest.mark.parametrize("language", sorted(SCREENS.keys() | {"shell"}))
 def test_hostile_nesting_comes_to_an_end(language: str) -> None:
     """In a process of its own, so that a crash of a parser is seen for what it is."""
     code = (
