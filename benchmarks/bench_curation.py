@@ -47,9 +47,7 @@ def main() -> None:
     asked = _arguments()
     count = asked.processes or engine.cores()
     print(f"{machine()['processor']}, {count} processes, Python {machine()['python']}\n")
-    print(
-        "| MB in | files | ours, s | MB/s | MB/s a core | core-s | MB a worker | kept MB | datatrove, s | ours is |"
-    )
+    print("| MB in | files | ours, s | MB/s | MB/s a core | core-s | MB a worker | kept MB | datatrove, s | ours is |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     steps: list[tuple[str, float]] = []
     with tempfile.TemporaryDirectory(prefix="bench-curation-", dir=asked.scratch) as scratch:

@@ -97,7 +97,8 @@ def test_tsx_is_read_as_tsx() -> None:
 def test_python_is_judged_by_its_compiler() -> None:
     texts = package("sympy", 50)
     assert all(syntax("python", path, text) is None for path, text in texts.items())
-    for text in ("print 'old'\n", "def f(:\n", "def f(a, a): pass\n", "x = (\n", "a\0b", "nonlocal x\n", "  x = 1\n y = 2\n"):
+    bad = ("print 'old'\n", "def f(:\n", "def f(a, a): 1\n", "x = (\n", "a\0b", "nonlocal x\n", "  x = 1\n y = 2\n")
+    for text in bad:
         assert syntax("python", "a.py", text) == (1.0, 0.0)
     assert syntax("python", "a.py", "\ufeffx = 1\n") is None
     assert python_error("x = 1\ndef f(:\n") == "line 2: invalid syntax"
