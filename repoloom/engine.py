@@ -16,6 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
@@ -262,6 +263,8 @@ def _over(worker: _Worker, watch: Watch[Any]) -> tuple[str, float, float] | None
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """Processes started here never see Ctrl-C, which the terminal sends to all: their parent does, and ends them."""
+    # The first start of all also starts this, which lets the signal in again (CPython 3.11).
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
