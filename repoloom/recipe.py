@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from repoloom import tasks
 from repoloom.errors import UsageError
 from repoloom.languages import LANGUAGES
+from repoloom.presets import PRESETS, Preset
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -119,25 +120,66 @@ class TokenizerSettings(Section):
 
 
 class Fim(Section):
-    """Fill-in-the-middle [P 3.1.2]."""
+    """Fill-in-the-middle [P 3.1.2]: which pieces are cut for it, and how (docs/fim.md)."""
 
     rate: Share = 0.5
-    mode: Literal["psm"] = "psm"
+    """Of the pieces."""
+    spm: Share = 0.0
+    """Of the cut pieces, those in the order suffix, prefix, middle (variant 2 of 2207.14255); PSM, as published, is the
+    others. BigCode and that paper: 0.5."""
+    cuts: Literal["characters", "tokens", "lines", "nodes"] = "characters"
+    """Where they fall: anywhere between two of these, or around a syntax node."""
+    level: Literal["context", "document"] = "context"
+    """Inside the windows of one sequence, never cut afterwards, or each file of a document before windows are cut
+    [P 3.1.2]."""
+    scope: Literal["window", "file"] = "window"
+    """What a piece is at context level: what a window holds, or each file in it by itself, all before it its prefix."""
+
+
+class Batches(Section):
+    """How pieces of documents share the rows of a batch (docs/fim.md)."""
+
+    packing: Literal["best-fit", "plain"] = "best-fit"
+    """Pieces end at borders of files and lines and fill the rows as they fit (2404.10830), or one document follows the
+    other and is cut where a row is full, as GPT's trainers do it."""
+    document_mask: bool = True
+    """Tokens see nothing of their row's other pieces, and each piece counts its positions from 0."""
+    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """How often an epoch shows a document, by a language's id or a pattern on the repository such as `owner/*`; 1 for
+    those that none fits."""
+
+    @field_validator("weights")
+    @classmethod
+    def _known(cls, weights: dict[str, float]) -> dict[str, float]:
+        for key in weights:
+            if key not in LANGUAGES and "/" not in key:
+                raise ValueError(f"{key!r} is neither a language's id nor a pattern like owner/*")
+        return weights
 
 
 class Model(Section):
     """A decoder-only transformer [P Table 2, 1.3B; L for norm and initialisation]."""
 
+    preset: Preset | None = Field(default=None, exclude=True)
+    """A shape by name (docs/model.md); the other keys here override its values."""
     hidden: Positive = 2048
     mlp: Positive = 5504
     layers: Positive = 24
     heads: Positive = 16
     kv_heads: Positive = 16
     context: Positive = 4096
-    rope_base: float = 10_000
+    rope_base: Annotated[float, Field(gt=1)] = 10_000.0
+    rope_scaling: Annotated[float, Field(ge=1)] = 1.0
+    """Positions are divided by it (linear scaling). For 16K: 4, with the base 100,000 [P 3.6]."""
     norm_epsilon: float = 1e-6
     init_std: float = 0.006
     tied: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, table: Any) -> Any:
+        preset = table.get("preset") if isinstance(table, dict) else None
+        return {**PRESETS[preset], **table} if isinstance(preset, str) and preset in PRESETS else table
 
     @model_validator(mode="after")
     def _shapes(self) -> "Model":
@@ -154,26 +196,67 @@ class Pretrain(Section):
     steps: Positive | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Instead of steps: as many as fit these minutes here, measured and written down before the first."""
-    batch: Positive = 1024
-    """Sequences of `model.context` tokens a step."""
-    learning_rate: Annotated[float, Field(gt=0)] = 5.3e-4
+    batch: Positive | None = None
+    """Sequences of `model.context` tokens a step; where none is named, by the scaling formula [L 3.1]."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """The peak; where none is named, by the scaling formula [L 3.1]. With `minutes`, both have to be named."""
     warmup: Annotated[int, Field(ge=0)] = 2000
-    schedule: Literal["three-step", "cosine", "linear"] = "three-step"
+    schedule: Literal["three-step", "cosine", "linear", "warmup-stable-decay"] = "three-step"
+    floor: Share = 0.0
+    """The share of the peak at which the schedule ends; `three-step` ends at a tenth by itself."""
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.1
     clip: float = 1.0
+    z_loss: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the squared log of softmax's normaliser in the loss (2204.02311 takes 1e-4); 0 is off."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the device computes in it, float32 elsewhere."""
+    """auto: bfloat16 where the device computes in it, float32 elsewhere. The master weights are float32."""
     compile: Literal["auto", "yes", "no"] = "auto"
     """auto: where a C++ compiler is found (or on a GPU) and the run is long enough to earn it back."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What a loss or gradient that is not finite does to the run. Either way the batch is kept, to be looked at."""
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 10
     validate_every: Positive = 500
+    statistics_every: Positive | None = None
+    """Steps between two looks at every layer's weights, gradients and activations."""
+    loggers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    """Where the metrics go besides metrics.jsonl; each is an extra of the package."""
 
     @model_validator(mode="after")
     def _length(self) -> "Pretrain":
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
+        if self.minutes is not None and (self.batch is None or self.learning_rate is None):
+            raise ValueError("with minutes, name batch and learning_rate: their formula needs the number of steps")
+        if self.floor and self.schedule == "three-step":
+            raise ValueError("floor is for the other schedules: three-step ends at a tenth of the peak")
         return self
+
+
+class Parallel(Section):
+    """How processes started by torchrun share one training (docs/parallel.md). None of it changes what is trained."""
+
+    shard: Positive | None = None
+    """Processes that share weights, gradients and moments (FSDP2); by default all that the other three leave."""
+    replicate: Positive = 1
+    """Such groups, each with all of it and rows of its own (HSDP)."""
+    tensor: Positive = 1
+    """Processes that share every matrix product, and the sequence between them (2205.05198)."""
+    context: Positive = 1
+    """Processes that share each sequence, and attention by heads (Ulysses, 2309.14509)."""
+    activation_checkpointing: bool = False
+    """Keep one activation a layer and compute the others again: a third more work, far less memory (1604.06174)."""
+
+
+class Checkpoints(Section):
+    """Which checkpoints of a run are kept; how often one is written is `pretrain.checkpoint_minutes`."""
+
+    last: Positive = 2
+    """The newest. With one alone, a disk that loses bytes costs the run."""
+    every: Positive | None = None
+    """Also write and keep one every so many steps."""
+    best: bool = False
+    """Also write and keep the one with the least held-out loss."""
 
 
 class Tune(Section):
@@ -219,8 +302,11 @@ class Recipe(Section):
     curate: Curate = Curate()
     tokenizer: TokenizerSettings = TokenizerSettings()
     fim: Fim = Fim()
+    batches: Batches = Batches()
     model: Model = Model()
     pretrain: Pretrain = Pretrain()
+    parallel: Parallel = Parallel()
+    checkpoints: Checkpoints = Checkpoints()
     tune: Tune = Tune()
     evaluate: Evaluate = Evaluate()
 

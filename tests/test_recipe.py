@@ -34,11 +34,11 @@ def test_the_defaults_are_the_published_values() -> None:
     assert (shape.context, shape.rope_base, shape.norm_epsilon) == (4096, 10_000, 1e-6)
     assert (shape.init_std, shape.tied) == (0.006, False)
     training = default.pretrain
-    assert (training.batch, training.learning_rate, training.warmup) == (1024, 5.3e-4, 2000)
+    assert (training.batch, training.learning_rate, training.warmup) == (None, None, 2000), "by formula"
     assert (training.schedule, training.betas, training.weight_decay) == ("three-step", (0.9, 0.95), 0.1)
     assert training.clip == 1.0
     assert (training.steps, training.minutes) == (None, None), "how long is for the user to say"
-    assert (default.fim.rate, default.fim.mode) == (0.5, "psm")
+    assert (default.fim.rate, default.fim.spm, default.fim.cuts) == (0.5, 0.0, "characters")
     assert default.tokenizer.vocabulary == 32_000
     tuning = default.tune
     assert (tuning.batch, tuning.learning_rate, tuning.warmup, tuning.steps) == (1024, 1e-5, 100, 500)
@@ -95,7 +95,9 @@ def test_every_recipe_that_comes_with_the_package_loads(place: Path) -> None:
         ("[curate.mix]\nshares = {code = 0.8, pythn = 0.1}", "curate.mix.shares: 'pythn'"),
         ("[curate.mix]\nshares = {code = 0.8, text = 0.3}", "curate.mix.shares: the shares come to 1.1"),
         ("[tokenizer]\nvocabulary = 70000", "tokenizer.vocabulary: "),
-        ("[fim]\nmode = 'msp'", "fim.mode: "),
+        ("[fim]\ncuts = 'words'", "fim.cuts: "),
+        ("[batches]\nweights = {python = 2.0, pythn = 1.0}", "batches.weights: 'pythn'"),
+        ("[batches]\nweights = {python = 0}", "batches.weights.python: "),
         ("[pretrain]\nbetas = [0.9]", "pretrain.betas"),
         ("[evaluate]\nbenchmarks = ['mbpp', 'humaneval']", "evaluate.benchmarks.0: "),
         ("model = 3", "model: "),

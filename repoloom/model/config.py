@@ -23,6 +23,8 @@ class Config:
     context: int
     """The longest sequence, in tokens."""
     rope_base: float = 10_000.0
+    rope_scaling: float = 1.0
+    """Positions are divided by it: linear scaling [arXiv 2306.15595]."""
     norm_epsilon: float = 1e-6
     init_std: float = 0.006
     tied: bool = False

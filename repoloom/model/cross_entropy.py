@@ -18,30 +18,48 @@ IGNORED = -100
 TOKENS = 512
 """Tokens a chunk. 512 to 2,048 are equally fast compiled, fewer are faster eager (8,192 entries, two Zen 4 cores)."""
 
-OfChunk = Callable[[Tensor, Tensor, Tensor, Tensor, bool], tuple[Tensor, ...]]
+OfChunk = Callable[[Tensor, Tensor, Tensor, Tensor, float, bool], tuple[Tensor, ...]]
 """`of_chunk`, as it stands or compiled."""
 
 
-def mean(hidden: Tensor, head: Tensor, targets: Tensor, chunk: OfChunk) -> Tensor:
-    """Mean loss in nats, float32, of hidden [N, hidden] under head [vocabulary, hidden] where targets [N] are real."""
+def mean(hidden: Tensor, head: Tensor, targets: Tensor, chunk: OfChunk, z_loss: float = 0.0) -> Tensor:
+    """Mean loss in nats of hidden [N, hidden] under head [vocabulary, hidden] where targets [N] are real.
+
+    `z_loss` is the weight of the squared log-normaliser, which keeps logits from drifting away together
+    [PaLM, arXiv 2204.02311, 5]. The sum is kept in float32, or in float64 where `hidden` is.
+    """
     loss: Tensor = _Chunked.apply(  # type: ignore[no-untyped-call]  # torch leaves `apply` untyped
-        hidden, head.to(hidden.dtype), targets, chunk, torch.is_grad_enabled()
+        hidden, head.to(hidden.dtype), targets, chunk, z_loss, torch.is_grad_enabled()
     )
     return loss
 
 
-def of_chunk(x: Tensor, head: Tensor, targets: Tensor, count: Tensor, with_gradient: bool) -> tuple[Tensor, ...]:
+def of_chunk(
+    x: Tensor, head: Tensor, targets: Tensor, count: Tensor, z_loss: float, with_gradient: bool
+) -> tuple[Tensor, ...]:
     """The summed loss of hidden states x [N, hidden] and, over `count`, its gradients for x and head."""
-    logits = (x @ head.T).float()
+    logits = x @ head.T
+    logits = logits.to(_precise(logits))
     real = targets[:, None] != IGNORED
     index = targets.clamp(min=0)[:, None]
     normaliser = logits.logsumexp(-1, keepdim=True)
-    loss = torch.where(real, normaliser - logits.gather(1, index), 0.0).sum()
+    loss = normaliser - logits.gather(1, index)
+    if z_loss:
+        loss = loss + z_loss * normaliser.square()
+    loss = torch.where(real, loss, 0.0).sum()
     if not with_gradient:
         return (loss,)
-    slope = (logits - normaliser).exp() - (torch.arange(len(head), device=x.device) == index).float()
-    slope = (slope * (real / count)).to(x.dtype)
+    share = (logits - normaliser).exp()
+    if z_loss:
+        share = share * (1 + 2 * z_loss * normaliser)
+    slope = share - (torch.arange(len(head), device=x.device) == index).to(share.dtype)
+    slope = (slope * (real.to(slope.dtype) / count)).to(x.dtype)
     return loss, slope @ head, slope.T @ x
+
+
+def _precise(x: Tensor) -> torch.dtype:
+    """The type in which sums over `x` are kept."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 class _Chunked(torch.autograd.Function):
@@ -54,16 +72,17 @@ class _Chunked(torch.autograd.Function):
         head: Tensor,
         targets: Tensor,
         chunk: OfChunk,
+        z_loss: float,
         with_gradient: bool,
     ) -> Tensor:
         """The mean loss of hidden [N, hidden] under head [vocabulary, hidden]; the gradients are kept in `ctx`."""
         count = (targets != IGNORED).sum().clamp(min=1)
-        total = hidden.new_zeros((), dtype=torch.float32)
+        total = hidden.new_zeros((), dtype=_precise(hidden))
         hidden_gradient = torch.empty_like(hidden)
-        head_gradient = torch.zeros_like(head, dtype=torch.float32)
+        head_gradient = torch.zeros_like(head, dtype=_precise(head))
         for start in range(0, len(hidden), TOKENS):
             rows = slice(start, start + TOKENS)
-            loss, *gradients = chunk(hidden[rows], head, targets[rows], count, with_gradient)
+            loss, *gradients = chunk(hidden[rows], head, targets[rows], count, z_loss, with_gradient)
             total += loss
             if with_gradient:
                 hidden_gradient[rows] = gradients[0]
@@ -76,4 +95,4 @@ class _Chunked(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The kept gradients, times the loss's own."""
         hidden_gradient, head_gradient = ctx.saved_tensors
-        return hidden_gradient * gradient, head_gradient * gradient, None, None, None
+        return hidden_gradient * gradient, head_gradient * gradient, None, None, None, None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGUFWriter, Keys, LlamaFileType, TokenType
+from gguf import GGUFWriter, Keys, LlamaFileType, RopeScalingType, TokenType
 from torch import Tensor
 
 from repoloom.errors import UserError
@@ -68,6 +68,9 @@ def _write_shape(writer: GGUFWriter, config: Config) -> None:
     writer.add_layer_norm_rms_eps(config.norm_epsilon)
     writer.add_rope_freq_base(config.rope_base)
     writer.add_rope_dimension_count(config.head_width)
+    if config.rope_scaling != 1:
+        writer.add_rope_scaling_type(RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(config.rope_scaling)
 
 
 @dataclass(frozen=True, slots=True)

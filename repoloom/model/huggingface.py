@@ -4,6 +4,7 @@ Parameter names and layout are Hugging Face's already, so nothing is converted: 
 """
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,9 @@ def load(folder: Path) -> Transformer:
 
 
 def _describe(config: Config) -> dict[str, Any]:
+    rope: dict[str, Any] = {"rope_type": "default"}
+    if config.rope_scaling != 1:
+        rope = {"rope_type": "linear", "factor": config.rope_scaling}
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -80,8 +84,10 @@ def _describe(config: Config) -> dict[str, Any]:
         "num_key_value_heads": config.kv_heads,
         "head_dim": config.head_width,
         "max_position_embeddings": config.context,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_base},
-        "rope_theta": config.rope_base,  # where transformers 4 and llama.cpp's converter look
+        "rope_parameters": rope | {"rope_theta": config.rope_base},
+        # Where transformers 4 and llama.cpp's converter look:
+        "rope_theta": config.rope_base,
+        "rope_scaling": None if config.rope_scaling == 1 else rope,
         "rms_norm_eps": config.norm_epsilon,
         "initializer_range": config.init_std,
         "tie_word_embeddings": config.tied,
@@ -98,12 +104,13 @@ def _read(fields: dict[str, Any]) -> Config:
     """The shape that a config.json describes; ValueError if it asks for what this network does not do."""
     if fields["model_type"] != "llama":
         raise ValueError(f"model_type is {fields['model_type']}, not llama")
-    rope = fields.get("rope_parameters") or {}
-    scaling = fields.get("rope_scaling") or {}
-    kind = rope.get("rope_type") or scaling.get("rope_type") or scaling.get("type") or "default"
+    rope = fields.get("rope_scaling") or fields.get("rope_parameters") or {}
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    factor = float(rope["factor"]) if kind == "linear" else 1.0
     heads = int(fields["num_attention_heads"])
     refused = {
-        f"rope_type {kind}": kind != "default",
+        f"rope_type {kind}": kind not in {"default", "linear"},
+        f"rope scaling factor {factor}": not 1 <= factor < math.inf,
         "biases": fields.get("attention_bias") or fields.get("mlp_bias"),
         "a head_dim other than hidden_size / num_attention_heads": fields.get("head_dim")
         not in {None, fields["hidden_size"] // heads},
@@ -120,6 +127,7 @@ def _read(fields: dict[str, Any]) -> Config:
         kv_heads=int(fields.get("num_key_value_heads") or heads),
         context=int(fields["max_position_embeddings"]),
         rope_base=float(rope.get("rope_theta") or fields.get("rope_theta") or 10_000.0),
+        rope_scaling=factor,
         norm_epsilon=float(fields.get("rms_norm_eps", 1e-6)),
         init_std=float(fields.get("initializer_range", 0.02)),
         tied=bool(fields.get("tie_word_embeddings", False)),

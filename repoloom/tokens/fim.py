@@ -1,24 +1,33 @@
-"""Fill in the middle [P 3.1.2]: a piece of a document, cut at two characters, in the order prefix, suffix, middle.
+"""Fill in the middle [P 3.1.2]: a piece of a document, cut at two places, its middle moved to the end.
 
-    <｜fim▁begin｜> prefix <｜fim▁hole｜> suffix <｜fim▁end｜> middle EOS
+    PSM   <｜fim▁begin｜> prefix <｜fim▁hole｜> suffix <｜fim▁end｜> middle EOS
+    SPM   <｜fim▁begin｜> <｜fim▁hole｜> suffix <｜fim▁end｜> prefix middle EOS
 
-Which pieces are cut, and where, is drawn by a counter-based generator: (seed, epoch) is its key and the piece's number
-its counter, so a piece has its own numbers whatever was drawn before and by whom. The cuts fall anywhere between two
-characters, uniformly, and any part may be empty [F]; each part is encoded by itself, as an editor's prompt is. Only the
-lines that hold a cut are encoded again: no token reaches over a line break, so the other lines keep theirs.
+SPM is variant 2 of [F]: a PSM string whose prefix is empty, so that what is learnt in one order serves the other.
+Which pieces are cut, where and in which order is drawn by a counter-based generator: (seed, epoch) is its key and the
+place of the piece in the packed corpus its counter, so a piece has its own numbers whatever was drawn before and by
+whom. The cuts fall anywhere between two characters, uniformly, and any part may be empty [F]; each part is encoded by
+itself, as an editor's prompt is. Only the lines that hold a cut are encoded again: no token reaches over a line break,
+so the other lines keep theirs. Cuts between tokens, between lines and around a syntax node are options (`places`).
 
 [P] is arXiv 2401.14196 v2, [F] arXiv 2207.14255.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from repoloom import recipe
 from repoloom.errors import UserError
+from repoloom.tokens import places
 from repoloom.tokens.keyed import philox
 from repoloom.tokens.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
 Draws = npt.NDArray[np.uint64]
+Borders = Sequence[tuple[int, str]]
+"""Where files start, counted in tokens, and their languages."""
 
 ADDED = 4
 """The tokens that a cut piece has more than before, however it is cut: three sentinels and EOS."""
@@ -26,38 +35,51 @@ ADDED = 4
 _LINE_BREAKS = (b"\n", b"\r")
 
 
-def draws(seed: int, epoch: int, first: int, count: int) -> Draws:
-    """Four random numbers for each of `count` pieces from number `first` on: uint64[count, 4].
+def draws(seed: int, epoch: int, first: int, count: int = 1) -> Draws:
+    """Four random numbers for each of the `count` tokens of a corpus from `first` on: uint64[count, 4].
 
-    The first says whether the piece is cut, the next two where. One block of Philox 4x64 a piece.
+    A piece's are those of its first token. They say whether the piece is cut, where (two), and in which order its parts
+    stand. One block of Philox 4x64 each.
     """
     return philox(seed, "fim", epoch, counter=first).random_raw(4 * count).reshape(count, 4)
 
 
-def chosen(numbers: Draws, rate: float) -> npt.NDArray[np.bool_]:
-    """Which of the pieces with these `draws` are cut, at a rate from 0 to 1."""
-    return (numbers[..., 0] >> np.uint64(11)) * 2.0**-53 < rate
+def below(number: int, rate: float) -> bool:
+    """Whether a random 64-bit number, as a share of 2**64, falls below a rate from 0 to 1."""
+    return (number >> 11) * 2.0**-53 < rate
 
 
 class Fim:
-    """Cuts pieces by a tokenizer's means. Raises UserError for one that has no sentinels or is not byte-level."""
+    """Cuts pieces as the recipe says, by a tokenizer's means.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    Raises UserError for a tokenizer that has no sentinels or is not byte-level.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, settings: recipe.Fim) -> None:
         self._begin, self._hole, self._end = sentinels(tokenizer)
         if not tokenizer.byte_level:
             raise UserError(f"{tokenizer.folder} is not byte-level, which FIM needs: set fim.rate to 0")
         self._tokenizer = tokenizer
+        self._settings = settings
         self._eos = tokenizer.eos
         self._sizes = np.array([len(entry) for entry in tokenizer.table], np.int64)
         self._breaks = np.array([entry in _LINE_BREAKS for entry in tokenizer.table])
+        self._continues = np.array([entry[:1] > b"\x7f" and entry[:1] < b"\xc0" for entry in tokenizer.table])
 
-    def __call__(self, piece: Ids, numbers: Draws) -> Ids | None:
+    def chosen(self, numbers: Draws) -> bool:
+        """Whether a piece with these `draws` is to be cut."""
+        return below(int(numbers[0]), self._settings.rate)
+
+    def __call__(self, piece: Ids, numbers: Draws, own: int = 0, files: Borders = ()) -> Ids | None:
         """The piece, cut where its `draws` say; None for one that holds no text or begins or ends inside a character.
 
-        A piece in mid-line keeps its first and last tokens as they are unless a cut falls into that line.
+        The cuts fall behind the first `own` tokens; these stand before the prefix. A piece in mid-line keeps its first
+        and last tokens as they are unless a cut falls into that line. Cuts around syntax nodes ask for the `files` that
+        begin in the piece, the first at its start or before.
         """
         if piece[-1] == self._eos:
             piece = piece[:-1]
+        before, piece = piece[:own], piece[own:]
         data = self._tokenizer.decode_bytes(piece.tolist())
         try:
             text = data.decode("utf-8")
@@ -65,14 +87,33 @@ class Fim:
             return None
         if not text:
             return None
-        places = sorted(int(number) * (len(text) + 1) >> 64 for number in numbers[1:3])
-        first, second = places if text.isascii() else (len(text[:place].encode()) for place in places)
-        if self._tokenizer.splits_lines:
-            prefix, middle, suffix = self._by_lines(piece, data, first, second)
+        prefix, middle, suffix = self._parts(piece, data, text, numbers, [(start - own, name) for start, name in files])
+        spm = below(int(numbers[3]), self._settings.spm)
+        prefix = np.concatenate([before, prefix])
+        nothing = prefix[:0]
+        head, tail = (nothing, prefix) if spm else (prefix, nothing)
+        end = nothing if self._eos is None else [self._eos]
+        return np.concatenate([[self._begin], head, [self._hole], suffix, [self._end], tail, middle, end])
+
+    def _parts(self, piece: Ids, data: bytes, text: str, numbers: Draws, files: Borders) -> tuple[Ids, Ids, Ids]:
+        """Prefix, middle and suffix."""
+        one, two = numbers[1:3].tolist()
+        kind = self._settings.cuts
+        if kind == "tokens":
+            borders = np.append(np.flatnonzero(~self._continues[piece]), len(piece))
+            first, second = (int(place) for place in places.among(borders, one, two))
+            return piece[:first], piece[first:second], piece[second:]
+        if kind == "lines":
+            first, second = (int(place) for place in places.among(places.lines(data), one, two))
+        elif kind == "nodes":
+            ends = np.append(0, np.cumsum(self._sizes[piece]))
+            of_bytes = [(int(ends[max(start, 0)]), name) for start, name in files]
+            first, second = places.node(data, of_bytes, one, two)
         else:
-            prefix, middle, suffix = (self._encode(part) for part in (data[:first], data[first:second], data[second:]))
-        tail = [] if self._eos is None else [self._eos]
-        return np.concatenate([[self._begin], prefix, [self._hole], suffix, [self._end], middle, tail])
+            first, second = places.characters(text, one, two)
+        if self._tokenizer.splits_lines:
+            return self._by_lines(piece, data, first, second)
+        return self._encode(data[:first]), self._encode(data[first:second]), self._encode(data[second:])
 
     def _by_lines(self, piece: Ids, data: bytes, first: int, second: int) -> tuple[Ids, Ids, Ids]:
         """Prefix, middle and suffix, cut at two bytes; the same as encoding each part whole."""
@@ -96,14 +137,17 @@ class Fim:
         return np.array(self._tokenizer.encode(data.decode("utf-8")) if data else [], np.int64)
 
 
-def prompt(tokenizer: Tokenizer, prefix: str, suffix: str) -> list[int]:
-    """What asks a model for the middle: BOS, and the two parts behind their sentinels.
+def prompt(tokenizer: Tokenizer, prefix: str, suffix: str, *, spm: bool = False) -> list[int]:
+    """What asks a model for the middle: BOS, and the two parts behind their sentinels, in the order PSM or SPM.
 
     Raises UserError for a tokenizer without sentinels.
     """
     begin, hole, end = sentinels(tokenizer)
     opening = [] if tokenizer.bos is None else [tokenizer.bos]
-    return [*opening, begin, *tokenizer.encode(prefix), hole, *tokenizer.encode(suffix), end]
+    before, behind = tokenizer.encode(prefix), tokenizer.encode(suffix)
+    if spm:
+        return [*opening, begin, hole, *behind, end, *before]
+    return [*opening, begin, *before, hole, *behind, end]
 
 
 def sentinels(tokenizer: Tokenizer) -> tuple[int, int, int]:

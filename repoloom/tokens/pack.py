@@ -242,7 +242,8 @@ class Packed:
             dtype = next(dtype for dtype, known in _CODES.items() if known == code)
             lengths = np.frombuffer(index, np.int32, sequences, len(_MAGIC) + struct.calcsize(_HEAD))
             tokens = folder / f"{split}.bin"
-            ids = np.memmap(tokens, dtype, "r") if tokens.stat().st_size else np.empty(0, dtype)
+            # As a plain array: a memmap's own slices cost ten times as much.
+            ids = np.asarray(np.memmap(tokens, dtype, "r")) if tokens.stat().st_size else np.empty(0, dtype)
             files = np.load(folder / f"{split}.files.npy")
         except (OSError, EOFError, ValueError, struct.error, StopIteration) as error:
             reason = str(error) or "unknown type of ids"

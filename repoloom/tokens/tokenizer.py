@@ -150,8 +150,7 @@ class Tokenizer:
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """The UTF-8 bytes that ids stand for, special tokens left out. Only where `byte_level` holds."""
-        table = self.table
-        return b"".join([table[token] for token in ids])
+        return b"".join(map(self.table.__getitem__, ids))
 
     @functools.cached_property
     def _fast(self) -> fast.Fast | None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gguf import GGUFReader
 
 from repoloom.errors import UsageError, UserError
 from repoloom.model import export, huggingface
+from repoloom.model.transformer import Transformer
 from repoloom.tokens import chat, fim
 from repoloom.tokens.tokenizer import Tokenizer
 
@@ -25,8 +27,7 @@ def file(folder, tmp_path_factory):
     return out
 
 
-@pytest.fixture(scope="module")
-def server(file):
+def started(file):
     settings = xllamacpp.CommonParams()
     settings.model.path = str(file)
     settings.n_ctx = 256
@@ -36,6 +37,11 @@ def server(file):
     # Its cache is float16 by default: exact tokens need exact keys.
     settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     return xllamacpp.Server(settings)
+
+
+@pytest.fixture(scope="module")
+def server(file):
+    return started(file)
 
 
 def ask(server, path, **body):
@@ -76,6 +82,25 @@ def test_llama_cpp_continues_as_we_do(server, folder, model):
         assert got["tokens_evaluated"] == len(ids)  # it puts BOS before the text, as we do
         assert got["tokens"][: len(wanted)] == wanted
         assert len(wanted) == CONTINUED or got["stop_type"] == "eos"
+
+
+def test_llama_cpp_scales_positions_as_we_do(folder, model, tmp_path):
+    """The same weights under DeepSeek Coder's base and factor for 16K are another model, to llama.cpp too."""
+    tokenizer = Tokenizer.load(folder)
+    scaled = Transformer(replace(model.config, rope_base=100_000.0, rope_scaling=4.0))
+    scaled.load_state_dict(model.state_dict())
+    huggingface.save(scaled, folder, tmp_path / "scaled")
+    export.export(tmp_path / "scaled", "gguf", tmp_path / "model.gguf")
+    fields = GGUFReader(tmp_path / "model.gguf").fields
+    assert fields["llama.rope.scaling.type"].contents() == "linear"
+    assert fields["llama.rope.scaling.factor"].contents() == 4.0
+    prompt = "class A:\n    x = 1\n\n    def"
+    ids = [tokenizer.bos, *tokenizer.encode(prompt)]
+    wanted = continued(scaled.eval(), tokenizer, ids)
+    assert wanted != continued(model, tokenizer, ids)
+    server = started(tmp_path / "model.gguf")
+    got = ask(server, "/completion", prompt=prompt, n_predict=CONTINUED, temperature=0, return_tokens=True)
+    assert got["tokens"][: len(wanted)] == wanted
 
 
 def test_llama_cpp_fills_in_as_we_do(server, folder, model):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from repoloom.errors import UserError
 from repoloom.model import huggingface
+from repoloom.model.transformer import Transformer
 from repoloom.tokens import chat
 from repoloom.tokens.tokenizer import Tokenizer
 
@@ -75,23 +77,56 @@ def test_reads_what_transformers_wrote(tmp_path, tied):
         LlamaConfig(
             vocab_size=99, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=tied,
-            rope_parameters={"rope_type": "default", "rope_theta": 5e5},
+            rope_parameters={"rope_type": "linear", "rope_theta": 5e5, "factor": 3.0},
         )
     )  # fmt: skip
     theirs.to(torch.bfloat16).save_pretrained(tmp_path)
     ours = huggingface.load(tmp_path)
-    assert ours.config.rope_base == 5e5
+    assert (ours.config.rope_base, ours.config.rope_scaling) == (5e5, 3.0)
     ids = torch.arange(60)[None]
     with torch.no_grad():
         torch.testing.assert_close(ours(ids), theirs.float()(ids).logits, atol=1e-4, rtol=0)
 
 
-def test_reads_the_configuration_of_transformers_4(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("scaling", "factor"),
+    [
+        (None, 1.0),
+        ({"type": "linear", "factor": 4.0}, 4.0),  # as DeepSeek Coder was released
+        ({"rope_type": "linear", "factor": 2.5}, 2.5),
+    ],
+)
+def test_reads_the_configuration_of_transformers_4(folder, tmp_path, scaling, factor):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     fields = json.loads((tmp_path / "config.json").read_text())
     del fields["rope_parameters"], fields["head_dim"]
-    (tmp_path / "config.json").write_text(json.dumps(fields | {"rope_theta": 7e4, "rope_scaling": None}))
-    assert huggingface.load(tmp_path).config.rope_base == 7e4
+    (tmp_path / "config.json").write_text(json.dumps(fields | {"rope_theta": 7e4, "rope_scaling": scaling}))
+    ours = huggingface.load(tmp_path)
+    assert (ours.config.rope_base, ours.config.rope_scaling) == (7e4, factor)
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    ids = torch.arange(250)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(ours(ids), theirs(ids).logits, atol=1e-4, rtol=0)
+
+
+def test_scaled_positions_go_out_and_come_back(model, folder, tmp_path):
+    config = replace(model.config, rope_base=100_000.0, rope_scaling=4.0)
+    scaled = Transformer(config)
+    scaled.load_state_dict(model.state_dict())
+    huggingface.save(scaled, folder, tmp_path)
+    assert huggingface.load(tmp_path).config == config
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    ids = torch.arange(250)[None]
+    with torch.no_grad():
+        logits = theirs(ids).logits
+        torch.testing.assert_close(scaled(ids), logits, atol=1e-4, rtol=0)
+        assert (model(ids) - logits).abs().max() > 0.1, "unscaled, it is another model"
+    # What transformers 4 and llama.cpp's converter read.
+    fields = json.loads((tmp_path / "config.json").read_text())
+    assert fields["rope_theta"] == 100_000
+    assert fields["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
+    old = LlamaConfig.from_dict({key: value for key, value in fields.items() if key != "rope_parameters"})
+    assert old.rope_parameters == theirs.config.rope_parameters
 
 
 def broken(place, name):
@@ -107,6 +142,8 @@ def broken(place, name):
             config.write_text("[1]")
         case "unsupported":
             config.write_text(json.dumps(fields | {"rope_scaling": {"type": "yarn"}, "rope_parameters": None}))
+        case "scaling factor":
+            config.write_text(json.dumps(fields | {"rope_scaling": {"type": "linear", "factor": 0}}))
         case "model_type":
             config.write_text(json.dumps(fields | {"model_type": "mamba"}))
         case "not a Llama":
@@ -123,8 +160,8 @@ def broken(place, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["no config.json", "not JSON", "not a table", "unsupported", "model_type", "not a Llama", "does not fit",
-     "cannot read", "Missing key"],
+    ["no config.json", "not JSON", "not a table", "unsupported", "scaling factor", "model_type", "not a Llama",
+     "does not fit", "cannot read", "Missing key"],
 )  # fmt: skip
 def test_a_bad_folder_is_refused_in_one_line(folder, tmp_path, name):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)

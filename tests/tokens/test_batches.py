@@ -1,6 +1,7 @@
 """Batches of the standard library, taken apart again: what is shown, how often, and what is to be learnt."""
 
 import gc
+import itertools
 import re
 import threading
 from collections import Counter
@@ -11,19 +12,24 @@ from foreign import foreign
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repoloom import recipe
 from repoloom.errors import UserError
-from repoloom.recipe import Fim
 from repoloom.tokens import windows
-from repoloom.tokens.batches import IGNORE, Batches, FimCounts
-from repoloom.tokens.fim import chosen, draws
+from repoloom.tokens.batches import IGNORE, Batches
+from repoloom.tokens.fim import below, draws
+from repoloom.tokens.levels import FimCounts
 from repoloom.tokens.pack import Packed
 
 CONTEXT = 256
 ROWS = 24
+LIMIT = CONTEXT - 9
+"""Tokens that fill a row where fill-in-the-middle may add to them."""
 
 
-def batches(packed, tokenizer, rate=0.5, seed=0, context=CONTEXT, batch=ROWS):
-    return Batches(packed, tokenizer, context=context, fim=Fim(rate=rate), seed=seed, batch=batch)
+def batches(packed, tokenizer, rate=0.5, seed=0, context=CONTEXT, batch=ROWS, pack=None, **fim):
+    settings = recipe.Batches(**(pack or {}))
+    fim = recipe.Fim(rate=rate, **fim)
+    return Batches(packed, tokenizer, context=context, fim=fim, seed=seed, batch=batch, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +78,14 @@ def joined(piece, tokenizer):
     return tokenizer.decode_bytes([*piece[1:hole], *piece[end:], *piece[hole:end]])
 
 
-def expected(packed, tokenizer, limit):
+def starts(packed, tokenizer, limit):
     ends_line = np.array([entry.endswith(b"\n") for entry in tokenizer.table])
-    cut = windows.cut(packed, ends_line, limit)
-    return [packed.ids[a : a + length].tolist() for a, length in zip(cut.starts, cut.lengths, strict=True)]
+    return windows.cut(packed, ends_line, limit).starts.tolist()
+
+
+def expected(packed, tokenizer, limit):
+    borders = [*starts(packed, tokenizer, limit), len(packed.ids)]
+    return [packed.ids[a:b].tolist() for a, b in itertools.pairwise(borders)]
 
 
 @settings(max_examples=25, deadline=None)
@@ -168,7 +178,7 @@ def test_without_fim_an_epoch_is_the_documents_once(packed, tokenizer, plain, do
 def test_with_fim_an_epoch_shows_every_piece_once_whole_or_cut(packed, tokenizer, rate, number):
     source = batches(packed, tokenizer, rate)
     shown = [piece for row in epoch(source, number) for piece in pieces_of(*row, tokenizer)]
-    known = expected(packed, tokenizer, CONTEXT - 10)
+    known = expected(packed, tokenizer, LIMIT)
     assert Counter(joined(piece, tokenizer) for piece in shown) == Counter(map(tokenizer.decode_bytes, known))
     cut = sum(piece[0] == tokenizer.fim_begin for piece in shown)
     assert abs(cut / len(shown) - rate) < 0.02
@@ -183,10 +193,10 @@ def test_the_counts_are_those_of_the_pieces_shown(packed, tokenizer):
         total.add(batch.fim)
         shown += pieces_of(batch.tokens[0], batch.targets[0], tokenizer)
         assert batch.notes == {"fim": {name: getattr(batch.fim, name) for name in batch.fim.__slots__}}
-    known = expected(packed, tokenizer, CONTEXT - 10)
+    known = expected(packed, tokenizer, LIMIT)
     assert (total.pieces, total.tokens) == (len(known), len(packed.ids))
     assert total.cut == sum(piece[0] == tokenizer.fim_begin for piece in shown)
-    drawn = chosen(draws(0, 0, 0, len(known)), 0.5)
+    drawn = np.array([below(int(draws(0, 0, start)[0, 0]), 0.5) for start in starts(packed, tokenizer, LIMIT)])
     assert total.cut + total.left == drawn.sum()
     rates = total.rates()
     assert (rates["rate_by_pieces"], rates["cut"]) == (total.cut / total.pieces, total.cut)
@@ -221,7 +231,7 @@ def test_rows_in_which_everything_grows_still_fit_and_are_counted(tokenizer):
     assert all(len(ids) == text.count(" ") + text.count("\n") + 1 for text, ids in encoded.items())
     borders = np.cumsum([0, *(len(encoded[text]) for text in texts)])
     ids = np.concatenate([encoded[text] for text in texts]).astype(np.uint16)
-    source = batches(Packed(ids, borders, borders[:-1]), tokenizer, rate=1.0, context=64, batch=1)
+    source = batches(Packed(ids, borders, borders[:-1]), tokenizer, rate=1.0, context=32, batch=1)
     total, shown = FimCounts(), []
     for step in range(source.rows):
         batch = source[step]
@@ -230,8 +240,8 @@ def test_rows_in_which_everything_grows_still_fit_and_are_counted(tokenizer):
     assert Counter(joined(piece, tokenizer).decode() for piece in shown) == Counter(texts)
     cut = [joined(piece, tokenizer).decode() for piece in shown if piece[0] == tokenizer.fim_begin]
     assert total == FimCounts(400, len(cut), 400 - len(cut), len(ids), sum(len(encoded[text]) for text in cut))
-    assert 200 < total.cut < 400 - texts.count("") - 5, "some find no room, beside those without text"
-    assert source.rows < 250, "several share a row"
+    assert 200 < total.cut < 400 - texts.count(""), "some find no room, beside those without text"
+    assert source.rows < 390, "several share a row"
 
 
 def test_where_the_end_of_a_text_also_opens_and_pads_the_end_is_learnt(tmp_path, documents):
@@ -255,10 +265,173 @@ def test_what_cannot_be_batched_is_refused_in_one_line(packed, tokenizer, tmp_pa
     nameless = foreign(tmp_path / "nameless")
     for arguments, reason in (
         ({"packed": empty, "tokenizer": tokenizer}, "holds no tokens"),
-        ({"packed": packed, "tokenizer": tokenizer, "context": 20}, r"model\.context is 20.*fim\.rate"),
+        ({"packed": packed, "tokenizer": tokenizer, "context": 16}, r"model\.context is 16.*fim\.rate"),
         ({"packed": packed, "tokenizer": nameless, "rate": 0.0}, "neither bos_token nor eos_token"),
     ):
         with pytest.raises(UserError, match=reason) as failure:
             batches(**arguments)
         assert "\n" not in str(failure.value)
     assert batches(packed, tokenizer, rate=0.0, context=20)[0].tokens.shape == (ROWS, 20)
+
+
+def texts_of(batch, line, tokenizer):
+    """The texts of a row by its document numbers, as ids without BOS, after a check that the numbers count up."""
+    documents = batch.documents[line]
+    assert documents[0] == 0 and set(np.diff(documents).tolist()) <= {0, 1}
+    found = []
+    for number in range(documents[-1] + 1):
+        own = batch.tokens[line][documents == number].tolist()
+        if own[0] == tokenizer.pad:
+            assert number == documents[-1] and set(own) == {tokenizer.pad}, "padding is the last"
+        else:
+            assert own[0] == tokenizer.bos and tokenizer.bos not in own[1:]
+            found.append(own[1:])
+    return found
+
+
+@pytest.mark.parametrize("packing", ["best-fit", "plain"])
+@pytest.mark.parametrize("scope", ["window", "file"])
+def test_every_text_has_a_number_of_its_own_in_its_row(packed, tokenizer, packing, scope):
+    source = batches(packed, tokenizer, pack={"packing": packing}, scope=scope)
+    bare = batches(packed, tokenizer, pack={"packing": packing, "document_mask": False}, scope=scope)
+    for step in range(10):
+        batch = source[step]
+        assert batch.documents.shape == batch.tokens.shape and batch.documents.dtype == np.int32
+        assert batch.documents.flags.c_contiguous
+        for line in range(ROWS):
+            expected = pieces_of(batch.tokens[line], batch.targets[line], tokenizer)
+            found = texts_of(batch, line, tokenizer)
+            assert found[:-1] == expected[:-1], "the last one's last token is a target alone"
+            assert found[-1] == expected[-1][: len(found[-1])]
+        assert bare[step].documents is None
+        same(bare[step], batch)
+
+
+def test_the_shares_of_any_number_of_ranks_are_the_batch(packed, tokenizer, monkeypatch):
+    source = batches(packed, tokenizer)
+    for ranks in (1, 2, 3, 8, ROWS):
+        shares = [source.share(rank, ranks) for rank in range(ranks)]
+        for step in (0, 3, source.rows // ROWS):
+            parts = [share[step] for share in shares]
+            assert {len(part.tokens) for part in parts} == {ROWS // ranks}
+            for name in ("tokens", "targets", "documents"):
+                joined = np.concatenate([getattr(part, name) for part in parts])
+                np.testing.assert_array_equal(joined, getattr(source[step], name))
+            counts = FimCounts()
+            for part in parts:
+                counts.add(part.fim)
+            assert counts == source[step].fim
+    asked = []
+    at = source._layout.at
+    monkeypatch.setattr(source._layout, "at", lambda place: asked.append(place) or at(place))
+    assert len(list(source.share(1, 3).prefetch(2, 4))) == 2
+    third = ROWS // 3
+    assert asked == [*range(2 * ROWS + third, 2 * ROWS + 2 * third), *range(3 * ROWS + third, 3 * ROWS + 2 * third)]
+    with pytest.raises(UserError, match=r"batch is 24: 5 processes"):
+        source.share(0, 5)
+
+
+def test_plain_concatenation_shows_every_token_once_and_fills_its_rows(packed, tokenizer):
+    known = Counter(packed.ids.tolist())
+    for rate, least in ((0.0, 0.99), (0.5, 0.95)):
+        source = batches(packed, tokenizer, rate=rate, pack={"packing": "plain"}, batch=1)
+        assert source.utilisation > least
+        shown, total = [], FimCounts()
+        for step in range(source.rows):
+            batch = source[step]
+            total.add(batch.fim)
+            shown += pieces_of(batch.tokens[0], batch.targets[0], tokenizer)
+        assert total.tokens == len(packed.ids)
+        if rate == 0:
+            assert Counter(token for piece in shown for token in piece) == known
+            assert source.utilisation > batches(packed, tokenizer, rate=0.0).utilisation
+        else:
+            whole = tokenizer.decode_bytes(packed.ids.tolist())
+            assert sum(len(joined(piece, tokenizer)) for piece in shown) == len(whole)
+            assert all(joined(piece, tokenizer) in whole for piece in shown[:200])
+
+
+@pytest.mark.parametrize(("cuts", "spm"), [("characters", 0.5), ("tokens", 0.0), ("lines", 0.5), ("nodes", 0.0)])
+def test_every_kind_of_cut_shows_each_piece_once_at_the_rate(packed, tokenizer, cuts, spm):
+    shown, cut = Counter(), 0
+    for row in epoch(batches(packed, tokenizer, cuts=cuts, spm=spm)):
+        for piece in pieces_of(*row, tokenizer):
+            cut += piece[0] == tokenizer.fim_begin
+            if spm and piece[:2] == [tokenizer.fim_begin, tokenizer.fim_hole]:
+                # Suffix, prefix and middle: the text starts behind the last sentinel, wherever its prefix ends.
+                end = piece.index(tokenizer.fim_end)
+                shown[tokenizer.decode_bytes([*piece[end:], *piece[2:end]])] += 1
+            else:
+                shown[joined(piece, tokenizer)] += 1
+    assert shown == Counter(map(tokenizer.decode_bytes, expected(packed, tokenizer, LIMIT)))
+    assert abs(cut / shown.total() - 0.5) < 0.03
+
+
+def test_in_the_scope_of_files_each_is_cut_by_itself_and_nothing_is_lost(packed, tokenizer):
+    """Every file at the rate asked for; a cut one's middle lies in it, and all text before it is its prefix."""
+    context = 1024
+    source = batches(packed, tokenizer, scope="file", context=context, batch=1)
+    total, shown, several = FimCounts(), Counter(), 0
+    header = re.compile(rb"^# [a-z]+/[\w/]+\.py$", re.MULTILINE)
+    for step in range(source.rows):
+        batch = source[step]
+        total.add(batch.fim)
+        for piece in pieces_of(batch.tokens[0], batch.targets[0], tokenizer):
+            text = joined(piece, tokenizer)
+            shown.update(Counter(text.splitlines()))
+            if piece[0] == tokenizer.fim_begin:
+                *_, last = 0, *(found.start() for found in header.finditer(text))
+                prefix = tokenizer.decode_bytes(piece[1 : piece.index(tokenizer.fim_hole)])
+                assert len(prefix) >= last, "the cuts fall in the last file"
+                several += last > 0
+    whole = tokenizer.decode_bytes(packed.ids.tolist())
+    assert shown == Counter(whole.splitlines())
+    assert several > 10, "some windows hold files before the one that is cut"
+    assert total.tokens == len(packed.ids) and total.pieces > source.rows
+    rates = total.rates()
+    assert abs(rates["rate_by_pieces"] - 0.5) < 0.03 and abs(rates["rate_by_tokens"] - 0.5) < 0.05
+    assert total.left < 0.01 * total.cut
+
+
+def test_at_document_level_files_are_cut_before_windows_are_and_every_epoch_shows_the_same(packed, tokenizer):
+    source = batches(packed, tokenizer, level="document", batch=1)
+    first, second = ({bytes(tokens) for tokens, _ in epoch_of_ones(source, number)} for number in (0, 1))
+    assert first == second
+    total = FimCounts()
+    for step in range(source.rows):
+        total.add(source[step].fim)
+    drawn = np.array([below(int(draws(0, 0, start)[0, 0]), 0.5) for start in packed.files.tolist()])
+    assert (total.pieces, total.cut, total.left) == (len(packed.files), drawn.sum(), 0)
+    ids = source._level.packed.ids.tolist()
+    assert total.tokens == len(ids)
+    assert [ids.count(token) for token in (tokenizer.fim_begin, tokenizer.fim_hole, tokenizer.fim_end)] == [
+        total.cut
+    ] * 3
+    starts = [*source._level.packed.files.tolist(), len(ids)]
+    cut_tokens = 0
+    for number, (a, b) in enumerate(itertools.pairwise(starts)):
+        old = packed.ids[packed.files[number] : [*packed.files.tolist(), len(packed.ids)][number + 1]].tolist()
+        assert (ids[a] == tokenizer.fim_begin) == drawn[number]
+        assert joined(ids[a:b], tokenizer) == tokenizer.decode_bytes(old)
+        cut_tokens += (b - a) * drawn[number]
+    assert total.cut_tokens == cut_tokens
+
+
+def epoch_of_ones(source, number):
+    return [
+        (batch.tokens[0], batch.targets[0])
+        for batch in map(source.__getitem__, range(number * source.rows, (number + 1) * source.rows))
+    ]
+
+
+@pytest.mark.parametrize(("packing", "scope"), [("best-fit", "window"), ("plain", "window"), ("best-fit", "file")])
+def test_the_rate_is_realised_within_a_point_by_pieces_and_by_tokens(packed, tokenizer, packing, scope):
+    """Over four epochs of real files, so that the draws' own scatter is under half a point."""
+    source = batches(packed, tokenizer, pack={"packing": packing}, scope=scope)
+    total = FimCounts()
+    for step in range(4 * source.rows // ROWS):
+        total.add(source[step].fim)
+    rates = total.rates()
+    assert abs(rates["rate_by_pieces"] - 0.5) < 0.01
+    assert abs(rates["rate_by_tokens"] - 0.5) < 0.01
+    assert total.left < 0.02 * total.cut

@@ -20,7 +20,7 @@ from repoloom.stage import read_manifest
 from repoloom.tokens.pack import Packed, pack
 
 SPLITS = ("train", "heldout")
-NAMES = [f"{split}.{end}" for split in SPLITS for end in ("bin", "idx", "files.npy")]
+NAMES = [f"{split}.{end}" for split in SPLITS for end in ("bin", "idx", "files.npy", "sources.parquet")]
 SCRIPT = """
 import os, sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Pieces against a plain reading of the rule, on corpora of any shape and on the standard library's."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,7 +49,7 @@ def check(packed, pieces, ends_line, limit):
         assert end == [*of_file[:1], *of_line[:1], start + limit][0]
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(CORPUS, st.integers(1, 60))
 def test_every_piece_ends_at_the_last_file_else_line_border_of_its_last_quarter(corpus, limit):
     packed = packed_of(corpus)
@@ -77,3 +79,40 @@ def test_pieces_joined_are_the_documents_and_few_begin_in_mid_line(packed, token
 def test_a_tokenizer_that_is_not_byte_level_is_cut_at_files_and_limits(packed, tokenizer):
     nowhere = np.zeros(tokenizer.size, np.bool_)
     check(packed, windows.cut(packed, nowhere, 502), nowhere, 502)
+
+
+@settings(max_examples=500, deadline=None)
+@given(CORPUS, st.integers(1, 60), st.integers(0, 20))
+def test_files_that_begin_inside_a_piece_take_their_share_of_it(corpus, limit, a_file):
+    packed = packed_of(corpus)
+    pieces = windows.cut(packed, ENDS_LINE, limit, a_file)
+    ends = pieces.starts + pieces.lengths
+    assert np.concatenate([pieces.starts, [len(packed.ids)]]).tolist() == [0, *ends.tolist()]
+    assert set(packed.starts[:-1].tolist()) <= set(pieces.starts.tolist())
+    for start, end in zip(pieces.starts.tolist(), ends.tolist(), strict=True):
+        taken = end - start + a_file * sum(start < file < end for file in packed.files.tolist())
+        assert 1 <= taken <= limit
+        # It could not be a quarter larger: it ends with the document, or what follows would be too much.
+        if end not in packed.starts:
+            longer = min(end + limit // 4 + 1, len(packed.ids))
+            more = longer - start + a_file * sum(start < file < longer for file in packed.files.tolist())
+            assert more > limit or longer > packed.starts[packed.starts > start].min()
+
+
+@settings(max_examples=500, deadline=None)
+@given(CORPUS, st.integers(5, 60), st.integers(1, 4), st.integers(0, 20), st.randoms())
+def test_concatenated_documents_fill_every_row_but_the_last(corpus, room, a_piece, a_file, random):
+    packed = packed_of(corpus)
+    order = list(range(len(packed)))
+    random.shuffle(order)
+    pieces, bounds = windows.concatenate(packed, np.array(order, np.int64), room, a_piece, a_file)
+    shown = (packed.ids[a : a + n].tolist() for a, n in zip(pieces.starts, pieces.lengths, strict=True))
+    known = (packed.tokens(document).tolist() for document in order)
+    assert list(itertools.chain(*shown)) == list(itertools.chain(*known))
+    sizes = a_piece + pieces.lengths + a_file * windows.begun(packed, pieces.starts, pieces.lengths)
+    assert bounds.tolist() == sorted(set(bounds.tolist())) and bounds[-1] == len(pieces)
+    for first, last in itertools.pairwise(bounds.tolist()):
+        taken = int(sizes[first:last].sum())
+        assert taken <= room
+        if last < len(pieces):
+            assert taken > room - a_piece - max(a_file, 1), "one more token would not have fitted"
