@@ -1,13 +1,16 @@
 """What the loop is given: a model, batches that are pure functions of the step, and how to train on them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from repoloom import recipe
 from repoloom.model.transformer import Transformer
+from repoloom.train.loggers import Name
+from repoloom.train.ranks import ALONE, Ranks
 from repoloom.train.schedule import Kind
 
 
@@ -34,6 +37,15 @@ class Data(Protocol):
 
     def prefetch(self, first: int, last: int) -> Iterator[Batch]:
         """The batches of the steps from `first` up to, not including, `last`, made ahead of their use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what is held out, measured by itself."""
+
+    batches: Sequence[Batch]
+    bytes: int
+    """Of the text that the targets spell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +78,15 @@ class Job:
     compile: Literal["auto", "yes", "no"]
     checkpoint_minutes: float
     validate_every: int
+    floor: float = 0.0
+    """The share of the peak rate at which the schedule ends."""
+    heldout_parts: Mapping[str, Part] = field(default_factory=dict)
+    """By name: what is reported in bits per byte besides the whole, such as `python` and `python fim`."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    z_loss: float = 0.0
+    statistics_every: int | None = None
+    """Steps between two looks at every layer."""
+    loggers: Sequence[Name] = ()
+    ranks: Ranks = ALONE
+    """The processes that train together; `data` is this one's share of the rows, `heldout` is whole in each."""
+    checkpoints: recipe.Checkpoints = field(default_factory=recipe.Checkpoints)

@@ -16,11 +16,15 @@ import psutil
 import torch
 
 from repoloom import progress
-from repoloom.train import checkpoint, measure, plan, schedule
-from repoloom.train.job import Job
+from repoloom.errors import UserError
+from repoloom.model.transformer import Transformer
+from repoloom.train import checkpoint, loggers, measure, nonfinite, parallel, plan, schedule, stop
+from repoloom.train.checkpoint import Saver
+from repoloom.train.job import Batch, Job, Part
 from repoloom.train.metrics import Line, Metrics
+from repoloom.train.nonfinite import NotFiniteError
 from repoloom.train.plan import Plan
-from repoloom.train.trainer import Trainer
+from repoloom.train.trainer import Step, Trainer
 
 CHECKPOINTS = ".checkpoints"
 PLAN = "plan.json"
@@ -32,8 +36,10 @@ LAST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of a job; the weights are in `job.model`, on the CPU."""
+    """What came of a job."""
 
+    model: Transformer
+    """On the CPU; the first process alone has its weights."""
     plan: Plan
     lines: list[Line]
 
@@ -47,17 +53,21 @@ class Trained:
             "steps": self.plan.steps,
             "tokens": steps[-1]["tokens"],
             "parameters": job.model.config.parameters,
+            "batch": job.batch,
+            "learning_rate": job.learning_rate,
+            "skipped": sum("skipped" in line for line in self.lines),
             "loss": statistics.fmean(line["loss"] for line in last),
             "heldout_loss_before": heldout[0].get("heldout_loss"),
             "heldout_loss": heldout[-1].get("heldout_loss"),
             "heldout_bits_per_byte": heldout[-1].get("heldout_bits_per_byte"),
+            "bits_per_byte": heldout[-1].get("bits_per_byte"),
             "tokens_per_second": rate,
             "precision": self.plan.precision,
             "compiled": self.plan.compiled,
             "eager_because": self.plan.eager_because,
             "micro_batch": self.plan.micro_batch,
             "peak_flops": self.plan.peak,
-            "peak_share": job.model.config.flops_per_token(job.context) * rate / self.plan.peak,
+            "peak_share": job.model.config.flops_per_token(job.context) * rate / (self.plan.peak * job.ranks.count),
         }
 
 
@@ -67,73 +77,145 @@ def train(job: Job, out: Path, started: float) -> Trained:
     `started` is when the stage began (time.monotonic). Raises UserError where the loss is not finite or where no step
     fits into the minutes.
     """
-    fixed = plan.read(out / PLAN)
+    loggers.check(job.loggers)
+    ranks = job.ranks
+    fixed = ranks.agree(plan.read(out / PLAN))
     if fixed is None:
         fixed, trainer = measure.decide(job, started, out / CHECKPOINTS)
-        fixed.write(out / PLAN)
+        if ranks.first:
+            fixed.write(out / PLAN)
     else:
         trainer = Trainer(job, fixed.precision, fixed.micro_batch)
         if fixed.compiled and measure.why_eager(job) is None and trainer.compile(job.data[0]):
             trainer.restart()
-    done = checkpoint.load(out / CHECKPOINTS, trainer.model, trainer.optimizer)
-    metrics = Metrics(out / METRICS, done)
+    done = checkpoint.load(out / CHECKPOINTS, trainer.model, trainer.optimizer, ranks)
+    shown = {"parameters": job.model.config.parameters, "batch": job.batch, "learning_rate": job.learning_rate}
+    if ranks.first:
+        metrics = Metrics(out / METRICS, done, loggers.start(job.loggers, out, out / PLAN, done, shown))
+    else:
+        metrics = Metrics(None, done)
     try:
         if done is None:
             _validate(trainer, metrics, 0)
-        _steps(trainer, fixed, metrics, out / CHECKPOINTS, done or 0)
+        _steps(trainer, fixed, metrics, out, done or 0)
     finally:
         metrics.close()
-    job.model.cpu()
-    return Trained(fixed, metrics.lines)
+    return Trained(parallel.gather(trainer.model, ranks), fixed, metrics.lines)
 
 
-def _steps(trainer: Trainer, fixed: Plan, metrics: Metrics, checkpoints: Path, done: int) -> None:
+def _steps(trainer: Trainer, fixed: Plan, metrics: Metrics, out: Path, done: int) -> None:
     job, steps = trainer.job, fixed.steps
     warmup = schedule.effective_warmup(job.warmup, steps)
     if warmup < job.warmup and not done:
         progress.say(
             f"{job.name}: {warmup} warm-up steps instead of {job.warmup}, since there are {steps} steps in all"
         )
-    tokens, spent = metrics.last("tokens", 0), metrics.last("seconds", 0.0)
-    clock = saved = time.monotonic()
-    with progress.bar(job.name, steps, done) as bar:
+    tokens, spent, skipped = metrics.last("tokens", 0), metrics.last("seconds", 0.0), 0
+    clock = time.monotonic()
+    with (
+        stop.asked() as leave,
+        Saver(out / CHECKPOINTS, job.checkpoints, 60 * job.checkpoint_minutes, job.ranks) as saver,
+        progress.bar(job.name, steps, done) as bar,
+    ):
         for step, batch in enumerate(job.data.prefetch(done, steps), done):
-            rate = job.learning_rate * schedule.scale(job.schedule, step, steps, warmup)
-            result = trainer.step(batch, rate)
-            now = time.monotonic()
-            seconds, clock = now - clock, now
-            tokens, spent = tokens + result.tokens, spent + seconds
-            metrics.add(
-                {
-                    "step": step + 1,
-                    "loss": result.loss,
-                    "learning_rate": rate,
-                    "tokens": tokens,
-                    "seconds": round(spent, 3),
-                    "tokens_per_second": round(result.tokens / seconds, 1),
-                    "gradient_norm": result.gradient_norm,
-                    **batch.notes,
-                }
-            )
+            rate = job.learning_rate * schedule.scale(job.schedule, step, steps, warmup, job.floor)
+            watch = job.statistics_every is not None and (step + 1) % job.statistics_every == 0
+            try:
+                result = trainer.step(batch, rate, watch)
+            except NotFiniteError as error:
+                skipped += 1
+                lost = skipped >= min(nonfinite.PATIENCE, steps)
+                note = _not_finite(trainer, saver, out, step, batch, rate, error, lost)
+                metrics.add({"step": step + 1, "skipped": str(error).partition(":")[0], "learning_rate": rate})
+            else:
+                skipped = 0
+                now = time.monotonic()
+                seconds = now - clock
+                tokens, spent = tokens + result.tokens, spent + seconds
+                metrics.add(
+                    {
+                        "step": step + 1,
+                        "loss": result.loss,
+                        "learning_rate": rate,
+                        "tokens": tokens,
+                        "seconds": round(spent, 3),
+                        "tokens_per_second": round(result.tokens / seconds, 1),
+                        "gradient_norm": result.gradient_norm,
+                        **job.ranks.total(batch.notes),
+                        **({} if result.layers is None else {"layers": result.layers}),
+                    }
+                )
+                note = _note(trainer, fixed, result, seconds)
             last = step + 1 == steps
-            if last or (step + 1) % job.validate_every == 0:
-                _validate(trainer, metrics, step + 1)
-            if last or time.monotonic() - saved >= 60 * job.checkpoint_minutes:
-                checkpoint.save(checkpoints, step + 1, trainer.model, trainer.optimizer)
-                saved = time.monotonic()
+            validates = last or (step + 1) % job.validate_every == 0
+            heldout_loss = _validate(trainer, metrics, step + 1) if validates else None
+            _save(trainer, saver, step + 1, heldout_loss, last, leave.is_set())
             clock = time.monotonic()
-            bar.advance(1, f"loss {result.loss:.3f}  {result.tokens / seconds:,.0f} tokens/s  {_memory(trainer)}")
+            bar.advance(1, note)
 
 
-def _validate(trainer: Trainer, metrics: Metrics, step: int) -> None:
+def _save(trainer: Trainer, saver: Saver, step: int, heldout_loss: float | None, last: bool, leave: bool) -> None:
+    """Begin a checkpoint if one is due, in all processes together; leave behind it where one of them was asked to.
+
+    Raises StoppedError then, and what kept an earlier checkpoint from being written.
+    """
+    ranks = trainer.ranks
+    due = last or (ranks.first and saver.due(step, heldout_loss))
+    due, leave, failed = ranks.any(due, leave, saver.failed)
+    if failed:
+        saver.wait()
+    if due or leave:
+        saver.save(step, trainer.model, trainer.optimizer, heldout_loss)
+    if leave and not last:
+        saver.wait()
+        raise stop.StoppedError(f"{trainer.job.name}: stopped by SIGTERM, step {step} is saved: run it again to go on")
+
+
+def _not_finite(
+    trainer: Trainer,
+    saver: Saver,
+    out: Path,
+    step: int,
+    batch: Batch,
+    rate: float,
+    error: NotFiniteError,
+    lost: bool,
+) -> str:
+    """Keep the batch of a step whose loss or gradient is not finite; go on, or save the weights before it and stop."""
+    job = trainer.job
+    place = nonfinite.keep(out, step + 1, batch, rate, error)
+    if job.on_nonfinite == "stop" or lost:
+        saver.save(step, trainer.model, trainer.optimizer)
+        saver.wait()
+        raise UserError(f"step {step + 1}: {error}; its batch is kept in {place}") from None
+    progress.say(f"{job.name}: step {step + 1} is skipped, its loss or gradient is not finite; its batch is {place}")
+    return "skipped"
+
+
+def _note(trainer: Trainer, fixed: Plan, result: Step, seconds: float) -> str:
+    """What stands beside the bar: the loss, the speed, the share of the machine's matmul rate, the memory."""
+    rate = result.tokens / seconds
+    share = trainer.model.config.flops_per_token(trainer.job.context) * rate / (fixed.peak * trainer.ranks.count)
+    return f"loss {result.loss:.3f}  {rate:,.0f} tokens/s  {share:.2f} of peak  {_memory(trainer)}"
+
+
+def _validate(trainer: Trainer, metrics: Metrics, step: int) -> float | None:
     job = trainer.job
     if not job.heldout:
-        return
+        return None
     loss, count = trainer.heldout_loss(job.heldout)
     line: Line = {"step": step, "heldout_loss": loss}
     if job.heldout_bytes:
         line["heldout_bits_per_byte"] = loss * count / math.log(2) / job.heldout_bytes
+    if job.heldout_parts:
+        line["bits_per_byte"] = {name: _bits_per_byte(trainer, part) for name, part in job.heldout_parts.items()}
     metrics.add(line)
+    return loss
+
+
+def _bits_per_byte(trainer: Trainer, part: Part) -> float:
+    loss, count = trainer.heldout_loss(part.batches)
+    return loss * count / math.log(2) / part.bytes
 
 
 def _memory(trainer: Trainer) -> str:

@@ -2,7 +2,10 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import torch
 
 from repoloom.progress import say
 from repoloom.train import checkpoint, speed
@@ -28,9 +31,10 @@ def decide(job: Job, started: float, checkpoints: Path) -> tuple[Plan, Trainer]:
     `checkpoints` is a folder that does not exist yet; one is written there to see how long it takes, and removed.
     Raises UserError where not one step fits into the minutes.
     """
-    device = speed.device()
-    precision = speed.precision(job.precision, device)
-    rows = micro_batch(job.model.config, job.batch, job.context, device)
+    device, ranks = speed.device(), job.ranks
+    precision, peak = ranks.agree(_speed(job, device))
+    tokens = job.context // (job.ranks.count // job.ranks.shares)  # of each row, those that a process works on
+    rows = ranks.agree(micro_batch(job.model.config, ranks.rows(job.batch), tokens, device))
     trainer = Trainer(job, precision, rows)
     seconds = None if job.minutes is None else job.minutes * 60
     timing = 0.0 if seconds is None else max(TIMING, TIMING_SHARE * seconds)
@@ -47,16 +51,25 @@ def decide(job: Job, started: float, checkpoints: Path) -> tuple[Plan, Trainer]:
     steps = job.steps or 0
     if seconds is not None and step is not None:
         costs = _costs(trainer, checkpoints)
-        steps = fit(seconds - (time.monotonic() - started), step, costs)
+        steps = ranks.agree(fit(seconds - (time.monotonic() - started), step, costs))
     trainer.restart()
-    return Plan(steps, precision, eager is None, eager, rows, speed.peak(device, precision), step), trainer
+    return Plan(steps, precision, eager is None, eager, rows, peak, step), trainer
+
+
+def _speed(job: Job, device: torch.device) -> tuple[speed.Precision, float]:
+    """The precision to train in, and this machine's rate in it."""
+    precision = speed.precision(job.precision, device)
+    return precision, speed.peak(device, precision)
 
 
 def why_eager(job: Job) -> str | None:
     """Why this job cannot or should not be compiled; None where it may. Says so in one line where that is news."""
     if job.compile == "no":
         return 'compile = "no"'
-    unable = speed.cannot_compile(speed.device())
+    if job.ranks.copies > 1:
+        unable: str | None = "no right gradient of compiled layers between tensor ranks (docs/parallel.md)"
+    else:
+        unable = speed.cannot_compile(speed.device())
     if unable is not None:
         say(f"{job.name}: trains eager, since there is {unable}")
     return unable
@@ -81,18 +94,25 @@ def _step_time(trainer: Trainer, seconds: float) -> float:
     """Seconds a step, on the batches with which training will begin; the first, which warms up, is not counted."""
     data = trainer.job.data
     trainer.step(data[0], 0.0)
-    return timed(lambda number: trainer.step(data[number], 0.0), seconds)
+    return timed(lambda number: trainer.step(data[number], 0.0), seconds, _clock(trainer))
 
 
 def _costs(trainer: Trainer, checkpoints: Path) -> Costs:
     """What a validation and a checkpoint take here: one held-out batch of those there are, one checkpoint."""
-    job, validation = trainer.job, 0.0
+    job, clock, validation = trainer.job, _clock(trainer), 0.0
     if job.heldout:
-        clock = time.monotonic()
+        began = clock()
         trainer.heldout_loss(job.heldout[:1])
-        validation = (time.monotonic() - clock) * len(job.heldout)
-    clock = time.monotonic()
-    checkpoint.save(checkpoints, 0, trainer.model, trainer.optimizer)
-    saving = time.monotonic() - clock
-    shutil.rmtree(checkpoints)
+        batches = len(job.heldout) + sum(len(part.batches) for part in job.heldout_parts.values())
+        validation = (clock() - began) * batches
+    began = clock()
+    checkpoint.save(checkpoints, 0, trainer.model, trainer.optimizer, job.ranks)
+    saving = clock() - began
+    if job.ranks.first:
+        shutil.rmtree(checkpoints)
     return Costs(validation, job.validate_every, saving, 60 * job.checkpoint_minutes)
+
+
+def _clock(trainer: Trainer) -> Callable[[], float]:
+    """The first process's clock: all of them have to stop after the same step."""
+    return lambda: trainer.ranks.agree(time.perf_counter())

@@ -75,14 +75,14 @@ def fit(seconds: float, step: float, costs: Costs) -> int:
     return steps
 
 
-def timed(step: Callable[[int], object], seconds: float) -> float:
+def timed(step: Callable[[int], object], seconds: float, clock: Callable[[], float] = time.perf_counter) -> float:
     """The mean time of `step(0)`, `step(1)`, ... run for about `seconds`, at least three; the slowest is left out.
 
     Steps may differ in length (instruction pairs do), so the mean and not the median; a hiccup is no part of it.
     """
     times: list[float] = []
     while len(times) < 3 or sum(times) < seconds:
-        clock = time.perf_counter()
+        began = clock()
         step(len(times))
-        times.append(time.perf_counter() - clock)
+        times.append(clock() - began)
     return statistics.fmean(sorted(times)[:-1])

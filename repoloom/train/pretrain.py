@@ -1,36 +1,37 @@
 """Pretraining: next-token prediction, with fill-in-the-middle in the batches, from random weights."""
 
-import math
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from repoloom import stage
 from repoloom.errors import UsageError
 from repoloom.model import huggingface
 from repoloom.model.config import Config
-from repoloom.model.transformer import IGNORED, Transformer
-from repoloom.recipe import Fim, Recipe
+from repoloom.model.transformer import Transformer
+from repoloom.recipe import Recipe
 from repoloom.stage import Manifest
-from repoloom.tokens.batches import Batches, FimCounts
+from repoloom.tokens.batches import Batches
+from repoloom.tokens.levels import FimCounts
 from repoloom.tokens.pack import Packed
 from repoloom.tokens.tokenizer import Tokenizer
-from repoloom.train.job import Batch, Job
+from repoloom.train import heldout, loggers, ranks, scaling
+from repoloom.train.job import Job
 from repoloom.train.loop import train
 from repoloom.train.metrics import Line
+from repoloom.train.ranks import Ranks
 
-HELDOUT_TOKENS = 65_536
-"""Tokens of the fixed set of held-out windows: their mean loss moves far less from one to the next than training's, and
-they cost seconds. The evaluate stage scores a larger set once."""
-
-HELDOUT_ROWS = 16
-"""Windows of a held-out batch."""
+APART = ("checkpoint_minutes", "statistics_every", "loggers", "on_nonfinite")
+"""Settings that change no weight of a run that they let end: they may be changed while it is interrupted."""
 
 CODE = (
     "model",
     "tokens",
-    *(f"train/{name}.py" for name in ("pretrain", "loop", "trainer", "optimizer", "schedule", "measure", "plan")),
+    *(f"train/{name}.py" for name in ("pretrain", "loop", "trainer", "optimizer", "schedule", "scaling", "heldout")),
+    *(f"train/{name}.py" for name in ("measure", "plan", "nonfinite", "parallel", "ranks", "rows")),
 )
 """The source that the curve depends on."""
 
@@ -45,7 +46,17 @@ def pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe) -> Manifest
     settings = recipe.pretrain
     if settings.steps is None and settings.minutes is None:
         raise UsageError("pretrain.steps: say how long to train, in pretrain.steps or pretrain.minutes")
-    with stage.build(
+    loggers.check(settings.loggers)
+    with ranks.joined(recipe.parallel) as group:
+        manifest = group.agree(_pretrain(pack, tokenizer, out, recipe, group, started))
+    assert manifest is not None
+    return manifest
+
+
+def _pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe, group: Ranks, started: float) -> Manifest | None:
+    """What one process does; the first one's manifest, None in the others."""
+    settings = recipe.pretrain
+    with group.build(
         out,
         "pretrain",
         inputs={"pack": stage.read_manifest(pack)["content"], "tokenizer": stage.read_manifest(tokenizer)["content"]},
@@ -53,7 +64,8 @@ def pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe) -> Manifest
             "seed": recipe.seed,
             "model": recipe.model.model_dump(),
             "fim": recipe.fim.model_dump(),
-            "pretrain": settings.model_dump(exclude={"checkpoint_minutes"}),
+            "batches": recipe.batches.model_dump(),
+            "pretrain": settings.model_dump(exclude=set(APART)),
         },
         code=CODE,
         libraries=["torch"],
@@ -61,32 +73,41 @@ def pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe) -> Manifest
         if work.finished is None:
             read = Tokenizer.load(tokenizer)
             context = recipe.model.context
+            config = Config.from_recipe(recipe.model, read.size)
+            batch, rate = scaling.resolve(settings, config)
             batches = Batches(
                 Packed.open(pack, "train"),
                 read,
                 context=context,
                 fim=recipe.fim,
                 seed=recipe.seed,
-                batch=settings.batch,
+                batch=batch,
+                settings=recipe.batches,
             )
-            heldout = heldout_batches(pack, read, context, recipe.seed)
-            model = Transformer(Config.from_recipe(recipe.model, read.size))
+            watched = heldout.whole(pack, read, context, recipe.seed, recipe.batches)
+            with torch.device("meta" if group.count > 1 else "cpu"):  # each process then makes its own part
+                model = Transformer(config)
             job = Job(
                 name="pretrain",
                 model=model,
                 reset=lambda model: model.initialise(recipe.seed),
-                data=batches,
-                heldout=heldout,
-                heldout_bytes=text_bytes(read, heldout),
-                batch=settings.batch,
+                data=batches.share(group.share, group.shares),
+                heldout=watched,
+                heldout_bytes=heldout.text_bytes(read, watched),
+                heldout_parts=heldout.parts(pack, read, context, recipe.seed, recipe.batches),
+                batch=batch,
+                learning_rate=rate,
                 context=context,
-                **settings.model_dump(exclude={"batch"}),
+                ranks=group,
+                checkpoints=recipe.checkpoints,
+                **settings.model_dump(exclude={"batch", "learning_rate"}),
             )
             trained = train(job, out, started)
-            with work.write("model") as partial:
-                huggingface.save(model, tokenizer, partial)
-            work.finish(trained.counts(job) | {"fim": fim_counts(trained.lines).rates()})
-    assert work.manifest is not None
+            if group.first:
+                with work.write("model") as partial:
+                    huggingface.save(trained.model, tokenizer, partial)
+                of_data = {"fim": fim_counts(trained.lines).rates(), "utilisation": batches.utilisation}
+                work.finish(trained.counts(job) | of_data | tokens_by_source(trained.lines))
     return work.manifest
 
 
@@ -99,20 +120,9 @@ def fim_counts(lines: Sequence[Line]) -> FimCounts:
     return total
 
 
-def heldout_batches(pack: Path, tokenizer: Tokenizer, context: int, seed: int) -> list[Batch]:
-    """A fixed set of windows of the held-out repositories, left to right, each once; empty where none are set aside."""
-    if not (pack / "heldout.bin").exists():
-        return []
-    packed = Packed.open(pack, "heldout")
-    windows = Batches(packed, tokenizer, context=context, fim=Fim(rate=0.0), seed=seed, batch=HELDOUT_ROWS)
-    rows = min(math.ceil(HELDOUT_TOKENS / context), windows.rows)
-    batches = [windows[number] for number in range(math.ceil(rows / HELDOUT_ROWS))]
-    left = rows - (len(batches) - 1) * HELDOUT_ROWS
-    last = replace(batches[-1], tokens=batches[-1].tokens[:left], targets=batches[-1].targets[:left])
-    return [*batches[:-1], last]
-
-
-def text_bytes(tokenizer: Tokenizer, batches: list[Batch]) -> int:
-    """Bytes of the text that the batches' targets spell: what a loss in nats is divided by for bits per byte."""
-    rows = (row[row != IGNORED].tolist() for batch in batches for row in batch.targets)
-    return sum(len(tokenizer.decode(row).encode("utf-8")) for row in rows)
+def tokens_by_source(lines: Sequence[Line]) -> dict[str, dict[str, int]]:
+    """The tokens shown by each key of `batches.weights`, as `sources`; empty where nothing is weighted."""
+    total: Counter[str] = Counter()
+    for line in lines:
+        total.update(line.get("sources", {}))
+    return {"sources": dict(total)} if total else {}

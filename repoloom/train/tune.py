@@ -5,12 +5,13 @@ clipping, precision, checkpoints) is as in pretraining.
 """
 
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from repoloom import stage
-from repoloom.errors import UserError
+from repoloom.errors import UsageError, UserError
 from repoloom.model import huggingface
 from repoloom.recipe import Recipe
 from repoloom.stage import Manifest
@@ -34,6 +35,8 @@ def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
     NothingToTuneOnError where the corpus holds no pair, UserError where training cannot go on.
     """
     started = time.monotonic()
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("tune runs in one process: start it without torchrun")
     settings, base = recipe.tune, recipe.pretrain
     with stage.build(
         out,
@@ -89,7 +92,7 @@ def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
             )
             trained = train(job, out, started)
             with work.write("model") as partial:
-                huggingface.save(network, model, partial, instruct=True)
+                huggingface.save(trained.model, model, partial, instruct=True)
             work.finish(trained.counts(job) | {"pairs": len(rows), "watched": len(watched_rows)})
     assert work.manifest is not None
     return work.manifest

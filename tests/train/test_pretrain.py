@@ -19,8 +19,9 @@ from repoloom.report.learning import loss
 from repoloom.tokens.batches import Batches, FimCounts
 from repoloom.tokens.pack import Packed
 from repoloom.tokens.tokenizer import Tokenizer
-from repoloom.train import speed
-from repoloom.train.pretrain import CODE, HELDOUT_TOKENS, heldout_batches, pretrain, text_bytes
+from repoloom.train import heldout, speed
+from repoloom.train.heldout import TOKENS, text_bytes
+from repoloom.train.pretrain import CODE, pretrain
 
 CONTEXT, BATCH, STEPS = 72, 8, 40
 SCRIPT = """
@@ -104,16 +105,16 @@ def test_it_learns_and_counts_what_it_trained_on(street, whole):
 def test_the_heldout_loss_is_that_of_the_saved_model(street, whole):
     counts = stage.read_manifest(whole)["counts"]
     tokenizer, model = Tokenizer.load(street.tokenizer), huggingface.load(whole / "model")
-    heldout = heldout_batches(street.pack, tokenizer, CONTEXT, 3)
+    watched = heldout.whole(street.pack, tokenizer, CONTEXT, 3)
     total = count = 0
-    for batch in heldout:
+    for batch in watched:
         with torch.no_grad():
             logits = model(torch.from_numpy(batch.tokens))
         targets = torch.from_numpy(batch.targets)
         total += torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
         count += int((targets != -100).sum())
     assert counts["heldout_loss"] == pytest.approx(total / count, rel=1e-4)
-    bits = total / np.log(2) / text_bytes(tokenizer, heldout)
+    bits = total / np.log(2) / text_bytes(tokenizer, watched)
     assert counts["heldout_bits_per_byte"] == pytest.approx(bits, rel=1e-4)
 
 
@@ -203,12 +204,12 @@ def test_every_held_out_window_is_shown_once(street, context):
     tokenizer, packed = Tokenizer.load(street.tokenizer), Packed.open(street.pack, "heldout")
     one = Batches(packed, tokenizer, context=context, fim=recipe.Fim(rate=0), seed=3, batch=1)
     epoch = [one[number] for number in range(one.rows)]
-    found = heldout_batches(street.pack, tokenizer, context, 3)
+    found = heldout.whole(street.pack, tokenizer, context, 3)
     for name in ("tokens", "targets"):
         rows = np.concatenate([getattr(batch, name) for batch in found])
-        most = -(-HELDOUT_TOKENS // context)
+        most = -(-TOKENS // context)
         np.testing.assert_array_equal(rows, np.concatenate([getattr(batch, name) for batch in epoch])[:most])
-    if len(packed.ids) < HELDOUT_TOKENS:
+    if len(packed.ids) < TOKENS:
         assert sum((batch.targets != -100).sum() for batch in found) == len(packed.ids), "a small split is seen whole"
     for batch in found:
         assert not np.isin(batch.tokens, [tokenizer.fim_begin, tokenizer.fim_hole, tokenizer.fim_end]).any()
