@@ -39,7 +39,7 @@ collect = {{ sources = ["dir:{site}/click", "dir:{site}/jinja2"] }}
 curate = {{ heldout = 0.5 }}
 tokenizer = {{ vocabulary = 400, sample_megabytes = 0.2 }}
 model = {{ hidden = 32, mlp = 64, layers = 1, heads = 2, kv_heads = 1, context = 320, tied = true }}
-pretrain = {{ steps = 3, batch = 4, warmup = 1, precision = "float32" }}
+pretrain = {{ steps = 3, batch = 4, learning_rate = 1e-3, warmup = 1, precision = "float32" }}
 tune = {{ steps = 2, batch = 2, warmup = 1, pairs = 20 }}
 evaluate = {{ heldout_tokens = 1000, infilling_tasks = 2, new_tokens = 1, samples = 3 }}
 """
