@@ -101,6 +101,7 @@ def _costs(trainer: Trainer, checkpoints: Path) -> Costs:
     """What a validation and a checkpoint take here: one held-out batch of those there are, one checkpoint."""
     job, clock, validation = trainer.job, _clock(trainer), 0.0
     if job.heldout:
+        trainer.heldout_loss(job.heldout[:1])  # the first of all imports and warms up
         began = clock()
         trainer.heldout_loss(job.heldout[:1])
         batches = len(job.heldout) + sum(len(part.batches) for part in job.heldout_parts.values())
