@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 
 from repoloom.curate import folder, imports
-from repoloom.curate.order import arrange
+from repoloom.curate.order import Order, arrange
 from repoloom.curate.topological import strong_components
 from repoloom.stage import machine
 
 PACKAGES = ("transformers", "openai", "sympy", "mypy", "networkx", "pydantic", "rich", "torch/include")
-ORDERS = ("topological", "deepseek", "shuffle")
+ORDERS: tuple[Order, ...] = ("topological", "deepseek", "shuffle")
 SIZES = (4_375, 17_500, 70_000)
 
 
@@ -48,7 +48,7 @@ def _shares(place: Path) -> None:
     row = [place.name, f"{len(files):,}", f"{len(edges):,}", f"{max(sizes, default=0):,}"]
     row.append(f"{sum(cycle[user] != cycle[used] for user, used in edges) / max(len(edges), 1):.3f}")
     for order in ORDERS:
-        where = {node: n for n, node in enumerate(n for group in arrange(names, edges, order) for n in group)}  # type: ignore[arg-type]
+        where = {node: n for n, node in enumerate(n for group in arrange(names, edges, order) for n in group)}
         row.append(f"{sum(where[used] < where[user] for user, used in edges) / max(len(edges), 1):.3f}")
     print("| " + " | ".join(row) + " |", flush=True)
 
@@ -81,7 +81,7 @@ def _seconds(size: int) -> None:
         taken = []
         for _ in range(3):
             started = time.perf_counter()
-            arrange(names, sorted(edges), order)  # type: ignore[arg-type]
+            arrange(names, sorted(edges), order)
             taken.append(time.perf_counter() - started)
         row.append(f"{statistics.median(taken):.2f}")
     print("| " + " | ".join(row) + " |", flush=True)

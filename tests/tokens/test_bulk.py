@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repoloom.tokens import bpe, bulk
+from repoloom.tokens import bulk
 from repoloom.tokens.tokenizer import Tokenizer
 
 SITE = Path(sysconfig.get_path("purelib"))
@@ -17,53 +17,39 @@ LETTERS = "ab_Z9 \t\v\f\n\r0\x00\x01\x1c\x7f\x85٣½+=<>€$`^~(漢ࠀ가é\u030
 TEXTS = st.lists(st.one_of(st.text(LETTERS, max_size=60), st.text(max_size=30)), max_size=5)
 
 
-@pytest.fixture(scope="module")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, Tokenizer]:
-    """The same tokenizer twice; the second is Hugging Face's alone."""
-    folder = tmp_path_factory.mktemp("tokenizer")
-    texts = [path.read_text("utf-8") for name in ("click", "rich", "numpy/lib") for path in (SITE / name).glob("*.py")]
-    bpe.learn(iter(texts), 3000).save(str(folder / "tokenizer.json"))
-    ours, plain = Tokenizer.load(folder), Tokenizer.load(folder)
-    plain._is_ours = False
-    assert ours._bulk is not None and plain._bulk is None
-    return ours, plain
-
-
 @settings(deadline=None, max_examples=600)
 @given(TEXTS)
-def test_any_texts(tokenizers: tuple[Tokenizer, Tokenizer], texts: list[str]) -> None:
-    assert tokenizers[0].encode_batch(texts) == [tokenizers[1].encode(text) for text in texts]
+def test_any_texts(both: tuple[Tokenizer, Tokenizer], texts: list[str]) -> None:
+    assert both[0].encode_batch(texts) == [both[1].encode(text) for text in texts]
 
 
-def test_pieces_of_every_length_and_class(tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
+def test_pieces_of_every_length_and_class(both: tuple[Tokenizer, Tokenizer]) -> None:
     """Around 8 and 16 bytes, where a key takes a second word and where it ends."""
     texts = [a * n + b for a in "a.= \t7é\x00" for b in ("", " ", "x", "é", "\n", "\r\n") for n in range(40)]
-    assert tokenizers[0].encode_batch(texts) == tokenizers[1].encode_batch(texts)
+    assert both[0].encode_batch(texts) == both[1].encode_batch(texts)
 
 
-def test_in_blocks_and_with_a_short_memory(
-    tokenizers: tuple[Tokenizer, Tokenizer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_blocks_and_with_a_short_memory(both: tuple[Tokenizer, Tokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that texts and lines reach over them, and a memory that is full after each."""
     monkeypatch.setattr(bulk, "_BLOCK", 1000)
     monkeypatch.setattr(bulk, "_PIECES", 50)
-    one = bulk.Bulk(tokenizers[0].encode)
+    one = bulk.Bulk(both[0].encode)
     texts = [path.read_text("utf-8") for path in sorted((SITE / "yaml").glob("*.py"))]
     texts += ["", "x" * 999, "y " * 1500 + "\n" + "z", "\n" * 2100, "漢" * 700, ""]
     random.Random(0).shuffle(texts)
     assert len(texts) > 20
     for found, text in zip(one.encode(texts), texts, strict=True):
-        assert found.tolist() == tokenizers[1].encode(text)
+        assert found.tolist() == both[1].encode(text)
 
 
-def test_keys_that_fall_into_one_slot(tokenizers: tuple[Tokenizer, Tokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_fall_into_one_slot(both: tuple[Tokenizer, Tokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every key wants the table's last slot, and goes round."""
     monkeypatch.setattr(bulk, "_slots", lambda low, _: np.full(len(low), bulk._LAST, np.intp))
-    one = bulk.Bulk(tokenizers[0].encode)
+    one = bulk.Bulk(both[0].encode)
     texts = [f"{'name' * (n % 5)}{chr(97 + n % 26)}{chr(65 + n % 24)} = {n}\n" for n in range(300)]
-    assert [ids.tolist() for ids in one.encode(texts)] == tokenizers[1].encode_batch(texts)
+    assert [ids.tolist() for ids in one.encode(texts)] == both[1].encode_batch(texts)
 
 
-def test_no_text_has_no_ids(tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
-    assert tokenizers[0].encode_batch([]) == []
-    assert tokenizers[0].encode_batch(["", ""]) == [[], []]
+def test_no_text_has_no_ids(both: tuple[Tokenizer, Tokenizer]) -> None:
+    assert both[0].encode_batch([]) == []
+    assert both[0].encode_batch(["", ""]) == [[], []]

@@ -15,18 +15,6 @@ SITE = Path(sysconfig.get_path("purelib"))
 LETTERS = "ab_Z9 \t\n\r0٣½+=<>€$`^~(漢ࠀ가é\u0301\u00a0\u2028\u3000Ａ。\U0001f600'\""
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, Tokenizer]:
-    """The same tokenizer twice; the second without its fast way."""
-    folder = tmp_path_factory.mktemp("tokenizer")
-    texts = [path.read_text("utf-8") for name in ("click", "rich", "numpy/lib") for path in (SITE / name).glob("*.py")]
-    bpe.learn(iter(texts), 3000).save(str(folder / "tokenizer.json"))
-    fast, plain = Tokenizer.load(folder), Tokenizer.load(folder)
-    plain._is_ours = False
-    assert fast._fast is not None and plain._fast is None
-    return fast, plain
-
-
 def test_equal_on_every_file_of_some_packages(both: tuple[Tokenizer, Tokenizer]) -> None:
     names = ("jinja2", "sympy/core", "yaml", "pip/_vendor/rich", "numpy/_core/include/numpy")
     texts = [
