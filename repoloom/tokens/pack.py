@@ -34,7 +34,6 @@ _HEAD = "<QBQQ"
 """Version, code of the ids' type, number of sequences, number of document borders."""
 _CODES: dict[np.dtype[Any], int] = {np.dtype(np.int32): 4, np.dtype(np.uint16): 8}
 _SOURCES = pa.schema([("repo", pa.string()), ("language", pa.string())])
-_SPLITS = {"train": "documents", "heldout": "heldout"}
 _PARTS = ".parts"
 _PIECE = 32_000_000
 """Bytes that are encoded and kept at one time: after a kill no more is done again."""
