@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from repoloom.errors import UsageError
-from repoloom.model.attention import LONGEST_IN_BLOCKS, QUERIES
+from repoloom.model import in_blocks
 from repoloom.model.config import Config
 from repoloom.model.transformer import Transformer
 from repoloom.recipe import Recipe
@@ -143,10 +143,8 @@ def executed(config: Config, context: int, checkpointing: bool, device: torch.de
     needed = 6.0 * config.layers * config.hidden * context
     matrices = config.flops_per_token(context) - head - needed
     attention = needed
-    if device.type == "cpu" and context <= LONGEST_IN_BLOCKS:
-        block = max(QUERIES, -(-context // 8))
-        ends = [min(first + block, context) for first in range(0, context, block)]
-        pairs = sum((end - first) * end for first, end in zip([0, *ends], ends, strict=False))
+    if device.type == "cpu" and context <= in_blocks.LONGEST:
+        pairs = sum((end - first) * end for first, end in in_blocks.blocks(context))
         attention = needed * 2 * pairs / context**2
     again = (matrices + attention) / 3 - 2.0 * config.layers * config.mlp * config.hidden
     return head + matrices + attention + (again if checkpointing else 0.0)

@@ -13,11 +13,8 @@ import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-QUERIES = 64
-"""The smallest block of `_in_blocks`."""
-
-LONGEST_IN_BLOCKS = 1024
-"""More tokens are left to PyTorch's kernel: blocks keep every pair of tokens for the backward pass."""
+from repoloom.model import in_blocks
+from repoloom.model.in_blocks import attend_in_blocks
 
 Documents = Tensor | BlockMask
 """The place [B, T] in its row at which each token's document begins, or the pairs that attend, as FlexAttention wants
@@ -37,7 +34,7 @@ def starts(documents: Tensor) -> Tensor:
 
 def prepare(start: Tensor) -> Documents:
     """What every layer's `attend` takes for `starts` [B, T], made once a batch."""
-    return start if start.device.type == "cpu" else block_mask(start)
+    return start.int() if start.device.type == "cpu" else block_mask(start)
 
 
 def block_mask(start: Tensor) -> BlockMask:
@@ -59,7 +56,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, documents: Documents | None) -> Tens
     if not isinstance(documents, Tensor):
         return _flex(q, k, v, documents)
     if torch.compiler.is_compiling() and _in_blocks_is_faster(q):
-        return _in_blocks(q, k, v, documents)
+        return attend_in_blocks(q, k, v, documents)
     # Imported here, since it brings PyTorch's compiler with it: a second or more that serving need not wait.
     from repoloom.model.by_document import attend_by_document
 
@@ -70,37 +67,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, documents: Documents | None) -> Tens
 def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention over the whole row."""
     if _in_blocks_is_faster(q):
-        return _in_blocks(q, k, v, None)
+        return attend_in_blocks(q, k, v, None)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] > k.shape[1])
 
 
 def _in_blocks_is_faster(q: Tensor) -> bool:
-    return q.device.type == "cpu" and torch.is_grad_enabled() and q.shape[2] <= LONGEST_IN_BLOCKS
-
-
-def _in_blocks(q: Tensor, k: Tensor, v: Tensor, start: Tensor | None) -> Tensor:
-    """As plain matrix products, a block of queries at a time.
-
-    A block meets no key after it, which is where causality halves the work, and the heads that share keys stand as more
-    queries of one head. For training on CPUs: forward and backward of 16 x 4 heads x 512 x 64 in bfloat16 take 39 ms
-    compiled, 57-90 ms eager, and 99-109 ms by PyTorch's own CPU kernel (two Zen 4 cores).
-    """
-    rows, heads, time, width = q.shape
-    q = (q * width**-0.5).view(rows, k.shape[1], -1, time, width)
-    block = max(QUERIES, -(-time // 8))
-    place = torch.arange(time, device=q.device)
-    out = []
-    for first in range(0, time, block):
-        end = min(first + block, time)
-        score = q[:, :, :, first:end].flatten(2, 3) @ k[:, :, :end].transpose(-1, -2)
-        score = score.view(rows, k.shape[1], -1, end - first, end)
-        unseen = place[:end] > place[first:end, None]
-        if start is not None:
-            unseen = (unseen | (place[:end] < start[:, first:end, None]))[:, None, None]
-        score = score.to(torch.promote_types(q.dtype, torch.float32)).masked_fill(unseen, -torch.inf)
-        share = score.softmax(-1).to(q.dtype)
-        out.append((share.flatten(2, 3) @ v[:, :, :end]).view(rows, k.shape[1], -1, end - first, width))
-    return torch.cat(out, 3).view(rows, heads, time, width)
+    return q.device.type == "cpu" and torch.is_grad_enabled() and q.shape[2] <= in_blocks.LONGEST
 
 
 def _flex(q: Tensor, k: Tensor, v: Tensor, mask: BlockMask) -> Tensor:

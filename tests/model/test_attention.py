@@ -6,10 +6,11 @@ import torch.nn.functional as F
 
 from repoloom.model import attention
 from repoloom.model.config import Config
+from repoloom.model.in_blocks import attend_in_blocks
 from repoloom.model.transformer import Transformer, run_block
 
 WAYS = {
-    "in blocks": attention._in_blocks,
+    "in blocks": attend_in_blocks,
     "by document": attention.attend,
 }
 DOCUMENTS = {
