@@ -4,6 +4,7 @@
 BigCode's papers and code. Where none of them says anything, the comment says why the value was chosen.
 """
 
+import difflib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,13 @@ class Section(BaseModel):
     """A table of the recipe: no unknown key, no infinite or undefined number, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _meant(key: str) -> str:
+    """The language that a key which is none is nearest to, as a question; empty where it is near to none."""
+    ids = {name.lower(): language.id for language in LANGUAGES.values() for name in (language.name, language.id)}
+    near = difflib.get_close_matches(key.lower(), ids, 1)
+    return f": did you mean {ids[near[0]]}?" if near else ""
 
 
 class Collect(Section):
@@ -60,7 +68,9 @@ class Mix(Section):
     def _known(cls, shares: dict[str, float]) -> dict[str, float]:
         for key in shares:
             if key not in ("code", "text") and key not in LANGUAGES and "/" not in key:
-                raise ValueError(f"{key!r} is neither code, text, a language's id nor a pattern like owner/*")
+                raise ValueError(
+                    f"{key!r} is neither code, text, a language's id nor a pattern like owner/*{_meant(key)}"
+                )
         if sum(shares.values()) > 1 + 1e-9:
             raise ValueError(f"the shares come to {sum(shares.values()):g}, over 1")
         return shares
@@ -129,11 +139,19 @@ class Fim(Section):
     others. BigCode and that paper: 0.5."""
     cuts: Literal["characters", "tokens", "lines", "nodes"] = "characters"
     """Where they fall: anywhere between two of these, or around a syntax node."""
+    spans: Annotated[int, Field(ge=1, le=32)] = 1
+    """Middles a piece. Several are the masked spans that [P 3.1.2] compares with, from as many pairs of cuts."""
     level: Literal["context", "document"] = "context"
     """Inside the windows of one sequence, never cut afterwards, or each file of a document before windows are cut
     [P 3.1.2]."""
     scope: Literal["window", "file"] = "window"
     """What a piece is at context level: what a window holds, or each file in it by itself, all before it its prefix."""
+
+    @model_validator(mode="after")
+    def _one_middle(self) -> "Fim":
+        if self.spans > 1 and (self.spm or self.cuts == "nodes"):
+            raise ValueError("several spans have no order but PSM and no cuts around nodes: set spans to 1")
+        return self
 
 
 class Batches(Section):
@@ -153,7 +171,7 @@ class Batches(Section):
     def _known(cls, weights: dict[str, float]) -> dict[str, float]:
         for key in weights:
             if key not in LANGUAGES and "/" not in key:
-                raise ValueError(f"{key!r} is neither a language's id nor a pattern like owner/*")
+                raise ValueError(f"{key!r} is neither a language's id nor a pattern like owner/*{_meant(key)}")
         return weights
 
 

@@ -111,6 +111,19 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, key: str) -> N
     assert line.startswith(f"{tmp_path}/recipe.toml: {key}")
 
 
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [("pythn", ": did you mean python?"), ("C++", ": did you mean cpp?"), ("jinja2", ""), ("stdlib*", "")],
+)
+@pytest.mark.parametrize("setting", ["batches.weights", "curate.mix.shares"])
+def test_a_key_that_is_no_language_and_no_pattern_is_refused_with_the_nearest_language(
+    tmp_path: Path, setting: str, key: str, hint: str
+) -> None:
+    table, _, name = setting.rpartition(".")
+    line = refused(tmp_path, f'name = "x"\n[{table}]\n{name} = {{ "{key}" = 0.5 }}\n')
+    assert f"{setting}: {key!r} is neither" in line and line.endswith(f"a pattern like owner/*{hint}")
+
+
 @pytest.mark.parametrize("table", ["pretrain", "tune"])
 def test_steps_and_minutes_exclude_each_other(tmp_path: Path, table: str) -> None:
     line = refused(tmp_path, f'name = "x"\n[{table}]\nsteps = 3\nminutes = 1\n')

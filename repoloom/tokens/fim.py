@@ -2,8 +2,11 @@
 
     PSM   <｜fim▁begin｜> prefix <｜fim▁hole｜> suffix <｜fim▁end｜> middle EOS
     SPM   <｜fim▁begin｜> <｜fim▁hole｜> suffix <｜fim▁end｜> prefix middle EOS
+    MSP   <｜fim▁begin｜> text <｜fim▁hole｜> text <｜fim▁hole｜> text <｜fim▁end｜> first <｜fim▁end｜> second EOS
 
 SPM is variant 2 of [F]: a PSM string whose prefix is empty, so that what is learnt in one order serves the other.
+MSP, masked span prediction, is what [P] compares with: several middles. T5 masked so [1910.10683], CodeGen2 moved the
+spans behind the text for a decoder [2305.02309]; it numbers its masks, and here their order does. One span is PSM.
 Which pieces are cut, where and in which order is drawn by a counter-based generator: (seed, epoch) is its key and the
 place of the piece in the packed corpus its counter, so a piece has its own numbers whatever was drawn before and by
 whom. The cuts fall anywhere between two characters, uniformly, and any part may be empty [F]; each part is encoded by
@@ -14,6 +17,7 @@ so the other lines keep theirs. Cuts between tokens, between lines and around a 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +33,10 @@ Draws = npt.NDArray[np.uint64]
 Borders = Sequence[tuple[int, str]]
 """Where files start, counted in tokens, and their languages."""
 
-ADDED = 4
-"""The tokens that a cut piece has more than before, however it is cut: three sentinels and EOS."""
+ADDED = 2
+"""The tokens that a cut piece has more than before, beside those of its middles: the first sentinel and EOS."""
+ADDED_A_SPAN = 2
+"""A middle's sentinels, in its old place and in the new."""
 
 _LINE_BREAKS = (b"\n", b"\r")
 
@@ -87,51 +93,58 @@ class Fim:
             return None
         if not text:
             return None
-        prefix, middle, suffix = self._parts(piece, data, text, numbers, [(start - own, name) for start, name in files])
-        spm = below(int(numbers[3]), self._settings.spm)
-        prefix = np.concatenate([before, prefix])
-        nothing = prefix[:0]
-        head, tail = (nothing, prefix) if spm else (prefix, nothing)
-        end = nothing if self._eos is None else [self._eos]
-        return np.concatenate([[self._begin], head, [self._hole], suffix, [self._end], tail, middle, end])
+        parts = self._parts(piece, data, text, numbers, [(start - own, name) for start, name in files])
+        parts[0] = np.concatenate([before, parts[0]])
+        end = [] if self._eos is None else [[self._eos]]
+        if below(int(numbers[3]), self._settings.spm):
+            prefix, middle, suffix = parts
+            return np.concatenate([[self._begin, self._hole], suffix, [self._end], prefix, middle, *end])
+        kept = [ids for part in parts[2::2] for ids in ([self._hole], part)]
+        middles = [ids for part in parts[1::2] for ids in ([self._end], part)]
+        return np.concatenate([[self._begin], parts[0], *kept, *middles, *end])
 
-    def _parts(self, piece: Ids, data: bytes, text: str, numbers: Draws, files: Borders) -> tuple[Ids, Ids, Ids]:
-        """Prefix, middle and suffix."""
-        one, two = numbers[1:3].tolist()
+    def _parts(self, piece: Ids, data: bytes, text: str, numbers: Draws, files: Borders) -> list[Ids]:
+        """What stays and what is a middle, in turns, from what stays to what stays: prefix, middle, suffix."""
+        drawn = numbers[1:3]
+        if self._settings.spans > 1:
+            drawn = np.random.Philox(key=drawn).random_raw(2 * self._settings.spans)
         kind = self._settings.cuts
         if kind == "tokens":
             borders = np.append(np.flatnonzero(~self._continues[piece]), len(piece))
-            first, second = (int(place) for place in places.among(borders, one, two))
-            return piece[:first], piece[first:second], piece[second:]
+            return np.split(piece, places.among(borders, drawn.tolist()))
         if kind == "lines":
-            first, second = (int(place) for place in places.among(places.lines(data), one, two))
+            cuts = places.among(places.lines(data), drawn.tolist())
         elif kind == "nodes":
             ends = np.append(0, np.cumsum(self._sizes[piece]))
             of_bytes = [(int(ends[max(start, 0)]), name) for start, name in files]
-            first, second = places.node(data, of_bytes, one, two)
+            cuts = places.node(data, of_bytes, *drawn.tolist())
         else:
-            first, second = places.characters(text, one, two)
+            cuts = places.characters(text, drawn.tolist())
         if self._tokenizer.splits_lines:
-            return self._by_lines(piece, data, first, second)
-        return self._encode(data[:first]), self._encode(data[first:second]), self._encode(data[second:])
+            return self._by_lines(piece, data, cuts)
+        return [self._encode(data[first:second]) for first, second in pairwise([0, *cuts, len(data)])]
 
-    def _by_lines(self, piece: Ids, data: bytes, first: int, second: int) -> tuple[Ids, Ids, Ids]:
-        """Prefix, middle and suffix, cut at two bytes; the same as encoding each part whole."""
+    def _by_lines(self, piece: Ids, data: bytes, cuts: list[int]) -> list[Ids]:
+        """The parts between cuts at these bytes; the same as encoding each part whole."""
         ends = np.cumsum(self._sizes[piece])
         breaks = np.flatnonzero(self._breaks[piece])
-        # Of the line that holds each cut: the numbers of its first token and of the token behind it, and their bytes.
-        passed = np.searchsorted(ends, (first, second), side="right")
-        line = np.searchsorted(breaks, passed)
-        opens = np.where(line > 0, breaks[line - 1] + 1, 0) if len(breaks) else np.zeros(2, np.int64)
+        # Of the line that holds each cut: the numbers of its first token and of the token behind it.
+        line = np.searchsorted(breaks, np.searchsorted(ends, cuts, side="right"))
+        opens = np.where(line > 0, breaks[line - 1] + 1, 0) if len(breaks) else np.zeros(len(cuts), np.int64)
         closes = np.append(breaks, len(piece))[line]
         starts = np.append(0, ends)
-        (open1, open2), (close1, close2) = opens.tolist(), closes.tolist()
-        prefix = np.concatenate([piece[:open1], self._encode(data[starts[open1] : first])])
-        suffix = np.concatenate([self._encode(data[second : starts[close2]]), piece[close2:]])
-        if open1 == open2:
-            return prefix, self._encode(data[first:second]), suffix
-        head, tail = self._encode(data[first : starts[close1]]), self._encode(data[starts[open2] : second])
-        return prefix, np.concatenate([head, piece[close1:open2], tail]), suffix
+        parts = []
+        cut = behind = 0  # the last cut, and the first token behind its line
+        held = -1  # the first token of that line
+        for place, opened, closed in zip(cuts, opens.tolist(), closes.tolist(), strict=True):
+            if opened == held:
+                parts.append(self._encode(data[cut:place]))
+            else:
+                head, tail = self._encode(data[cut : starts[behind]]), self._encode(data[starts[opened] : place])
+                parts.append(np.concatenate([head, piece[behind:opened], tail]))
+            cut, behind, held = place, closed, opened
+        parts.append(np.concatenate([self._encode(data[cut : starts[behind]]), piece[behind:]]))
+        return parts
 
     def _encode(self, data: bytes) -> Ids:
         return np.array(self._tokenizer.encode(data.decode("utf-8")) if data else [], np.int64)

@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from repoloom import recipe
-from repoloom.tokens.fim import ADDED, Borders, Fim, draws
+from repoloom.tokens.fim import ADDED, ADDED_A_SPAN, Borders, Fim, draws
 from repoloom.tokens.pack import Packed
 from repoloom.tokens.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
 
 _SLACK = 5
-"""Tokens set aside for what a piece gains by being encoded anew around two cuts. Those that gain more, and find no room
-in their row, stay uncut: 0.3% of those drawn (docs/fim.md)."""
+"""Tokens set aside for what a piece gains by being encoded anew around a middle's two cuts. Those that gain more, and
+find no room in their row, stay uncut: 0.3% of those drawn (docs/fim.md)."""
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class Context:
     def __init__(self, packed: Packed, tokenizer: Tokenizer, settings: recipe.Fim, seed: int) -> None:
         self.packed, self._seed = packed, seed
         self._fim = Fim(tokenizer, settings)
-        self.reserve = ADDED + _SLACK
+        self.reserve = ADDED + settings.spans * (ADDED_A_SPAN + _SLACK)
         self.a_file = 1 + self.reserve if settings.scope == "file" else 0
         self._languages = packed.sources("language") if settings.cuts == "nodes" else None
 

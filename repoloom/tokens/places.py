@@ -1,6 +1,6 @@
 """Where a text is cut for the middle: between any two characters, lines, or around a syntax node.
 
-Every kind of cut is drawn from the same two random 64-bit numbers.
+Every kind of cut is drawn from the same random 64-bit numbers, two for each middle.
 """
 
 import functools
@@ -22,18 +22,16 @@ _PARSED = 16_384
 """Bytes that are parsed for one node, about 4,096 tokens. What is nothing but errors takes time with its square."""
 
 
-def among(borders: Places, one: int, two: int) -> tuple[int, int]:
-    """Two of the borders, in order, uniformly."""
-    first, second = sorted((one * len(borders) >> 64, two * len(borders) >> 64))
-    return int(borders[first]), int(borders[second])
+def among(borders: Places, drawn: Sequence[int]) -> list[int]:
+    """As many of the borders as numbers, in order, uniformly."""
+    found: list[int] = borders[sorted(number * len(borders) >> 64 for number in drawn)].tolist()
+    return found
 
 
-def characters(text: str, one: int, two: int) -> tuple[int, int]:
-    """Two places between characters, as bytes of the text's UTF-8; its ends are places, too [F: uniformly]."""
-    first, second = sorted((one * (len(text) + 1) >> 64, two * (len(text) + 1) >> 64))
-    if text.isascii():
-        return first, second
-    return len(text[:first].encode()), len(text[:second].encode())
+def characters(text: str, drawn: Sequence[int]) -> list[int]:
+    """Places between characters, as bytes of the text's UTF-8, in order; its ends are places, too [F: uniformly]."""
+    found = sorted(number * (len(text) + 1) >> 64 for number in drawn)
+    return found if text.isascii() else [len(text[:place].encode()) for place in found]
 
 
 def lines(data: bytes) -> Places:
@@ -42,7 +40,7 @@ def lines(data: bytes) -> Places:
     return np.unique(np.concatenate([[0], behind, [len(data)]]))
 
 
-def node(data: bytes, files: Sequence[tuple[int, str]], one: int, two: int) -> tuple[int, int]:
+def node(data: bytes, files: Sequence[tuple[int, str]], one: int, two: int) -> list[int]:
     """The bytes of a syntax node: the largest that holds a drawn character and is no longer than a drawn length.
 
     Both are uniform over the text: middles are a fifth of it on average, where two uniform cuts leave a third. `files`
@@ -57,7 +55,7 @@ def node(data: bytes, files: Sequence[tuple[int, str]], one: int, two: int) -> t
     starts = [start for start, _ in files]
     grammar = _grammar(files[number][1]) if files else None
     if grammar is None:
-        return among(lines(data), one, two)
+        return among(lines(data), (one, two))
     first, end = starts[number], [*starts, len(data)][number + 1]
     first, end = _near(data, place, first, end)
     own = data[first:end]
@@ -69,7 +67,7 @@ def node(data: bytes, files: Sequence[tuple[int, str]], one: int, two: int) -> t
     while _length(walk) > most and walk.goto_first_child_for_byte(place) is not None:
         pass
     assert walk.node is not None
-    return first + walk.node.start_byte, first + walk.node.end_byte
+    return [first + walk.node.start_byte, first + walk.node.end_byte]
 
 
 def _near(data: bytes, place: int, first: int, end: int) -> tuple[int, int]:

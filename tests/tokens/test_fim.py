@@ -1,5 +1,7 @@
 """Cut pieces against the texts they were cut from: any Unicode, real sources, and the statistics of the draws."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tokenizers
@@ -11,7 +13,7 @@ from tokenizers import models
 from repoloom import recipe
 from repoloom.errors import UserError
 from repoloom.tokens import bpe
-from repoloom.tokens.fim import ADDED, Fim, below, draws, prompt
+from repoloom.tokens.fim import ADDED, ADDED_A_SPAN, Fim, below, draws, prompt
 from repoloom.tokens.tokenizer import Tokenizer
 
 LAST = 2**64 - 1
@@ -126,7 +128,7 @@ def test_any_part_may_be_empty(tokenizer, first, second, expected):
 
 def test_a_cut_between_tokens_adds_three_sentinels_and_the_end(tokenizer):
     ids = piece(tokenizer, "import os\n" * 4)
-    assert len(fim(tokenizer)(ids, numbers(0, 2**63))) == len(ids) + ADDED
+    assert len(fim(tokenizer)(ids, numbers(0, 2**63))) == len(ids) + ADDED + ADDED_A_SPAN
 
 
 def test_text_that_spells_sentinels_stays_text(tokenizer):
@@ -347,3 +349,58 @@ def test_what_stands_before_a_files_own_tokens_is_never_cut(tokenizer, before, t
     one = fim(tokenizer, cuts=cuts)
     alone, together = one(own, numbers(first, second)), one(np.array([*head, *own]), numbers(first, second), len(head))
     assert together.tolist() == [tokenizer.fim_begin, *head, *alone.tolist()[1:]]
+
+
+def masked(tokenizer, ids):
+    """What stays and the middles of a piece with masked spans, after a check that every sentinel has its place."""
+    begin, hole, end = tokenizer.fim_begin, tokenizer.fim_hole, tokenizer.fim_end
+    assert ids[0] == begin and ids[-1] == tokenizer.eos
+    body = ids[1:-1].tolist()
+    sentinels = [token for token in body if token in (begin, hole, end, tokenizer.eos)]
+    assert sentinels == [hole] * (len(sentinels) // 2) + [end] * (len(sentinels) // 2)
+    parts = [[]]
+    for token in body:
+        if token in (hole, end):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts[: len(parts) // 2 + 1], parts[len(parts) // 2 + 1 :]
+
+
+@settings(max_examples=500, deadline=None)
+@given(TEXTS | LINES, st.integers(2, 6), CUT, CUT, st.sampled_from(["characters", "tokens", "lines"]), st.booleans())
+def test_masked_spans_in_their_places_are_the_text(tokenizer, over_lines, text, spans, first, second, cuts, ended):
+    for one in (tokenizer, over_lines):
+        ids = piece(one, text, ended)
+        kept, middles = masked(one, fim(one, spans=spans, cuts=cuts)(ids, numbers(first, second)))
+        assert len(middles) == spans and len(kept) == spans + 1
+        parts = [part for pair in itertools.zip_longest(kept, middles, fillvalue=[]) for part in pair]
+        assert "".join(map(one.decode, parts)) == text
+        if cuts != "tokens":
+            assert parts == [one.encode(one.decode(part)) for part in parts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(LINES, TEXTS, st.integers(2, 4), CUT, CUT)
+def test_masked_spans_leave_what_stands_before_a_files_own_tokens(tokenizer, before, text, spans, first, second):
+    head, own = tokenizer.encode(before + "\n"), piece(tokenizer, text)
+    one = fim(tokenizer, spans=spans)
+    alone, together = one(own, numbers(first, second)), one(np.array([*head, *own]), numbers(first, second), len(head))
+    assert together.tolist() == [tokenizer.fim_begin, *head, *alone.tolist()[1:]]
+
+
+def test_every_second_part_is_masked_and_any_character_alike(tokenizer):
+    """2n uniform cuts leave 2n + 1 parts of equal mean, n of them masked; whatever was masked in the other pieces."""
+    text, count = "abcdefgh" * 8, 4000
+    cut, ids, shares = fim(tokenizer, spans=3), piece(tokenizer, text), []
+    for row in draws(9, 0, 0, count):
+        kept, middles = masked(tokenizer, cut(ids, row))
+        shares.append([len(tokenizer.decode(part)) / len(text) for part in (*kept, *middles)])
+    assert np.abs(np.mean(shares, 0) - 1 / 7).max() < 0.01
+    assert len({tuple(share) for share in shares}) > 0.95 * count
+
+
+def test_several_spans_go_with_psm_and_without_nodes():
+    for other in ({"spm": 0.5}, {"cuts": "nodes"}):
+        with pytest.raises(ValueError, match="set spans to 1"):
+            recipe.Fim(spans=2, **other)
