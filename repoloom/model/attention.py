@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from repoloom.model import in_blocks
-from repoloom.model.in_blocks import attend_in_blocks
 
 Documents = Tensor | BlockMask
 """The place [B, T] in its row at which each token's document begins, or the pairs that attend, as FlexAttention wants
@@ -55,8 +54,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, documents: Documents | None) -> Tens
         return causal(q, k, v)
     if not isinstance(documents, Tensor):
         return _flex(q, k, v, documents)
-    if torch.compiler.is_compiling() and _in_blocks_is_faster(q):
-        return attend_in_blocks(q, k, v, documents)
+    if torch.compiler.is_compiling() and in_blocks.is_faster(q):
+        return in_blocks.attend_in_blocks(q, k, v, documents)
     # Imported here, since it brings PyTorch's compiler with it: a second or more that serving need not wait.
     from repoloom.model.by_document import attend_by_document
 
@@ -66,13 +65,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, documents: Documents | None) -> Tens
 
 def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention over the whole row."""
-    if _in_blocks_is_faster(q):
-        return attend_in_blocks(q, k, v, None)
+    if in_blocks.is_faster(q):
+        return in_blocks.attend_in_blocks(q, k, v, None)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] > k.shape[1])
-
-
-def _in_blocks_is_faster(q: Tensor) -> bool:
-    return q.device.type == "cpu" and torch.is_grad_enabled() and q.shape[2] <= in_blocks.LONGEST
 
 
 def _flex(q: Tensor, k: Tensor, v: Tensor, mask: BlockMask) -> Tensor:

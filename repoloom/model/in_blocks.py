@@ -18,16 +18,24 @@ QUERIES = 64
 BLOCKS = 8
 """Blocks of a long row. Each more saves pairs that no query sees, and costs matrix products of fewer rows."""
 
-LONGEST = 2048
-"""More tokens are left to PyTorch's kernel, since all pairs of a row are kept for the backward pass."""
+LONGEST = 1024
+LONGEST_COMPILED = 2048
+"""Longer rows are left to PyTorch's kernel: all pairs are kept for the backward pass here. At 2,048 tokens, blocks are
+slower than that kernel when eager, or with short documents in float32 (docs/model.md)."""
 
-_PLACES = torch.arange(LONGEST, dtype=torch.int32)
-"""A constant for compiled code to read. An `arange` inside of it is computed anew for every pair, and took three times as
-long as all the rest of the softmax."""
+_PLACES = torch.arange(LONGEST_COMPILED, dtype=torch.int32)
+"""A constant for compiled code to read. An `arange` inside of it is computed anew for every pair, and took three times
+as long as all the rest of the softmax."""
+
+
+def is_faster(q: Tensor) -> bool:
+    """Whether q [B, H, T, D] should be attended so here."""
+    longest = LONGEST_COMPILED if torch.compiler.is_compiling() and q.dtype == torch.bfloat16 else LONGEST
+    return q.device.type == "cpu" and torch.is_grad_enabled() and q.shape[2] <= longest
 
 
 def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, start: Tensor | None) -> Tensor:
-    """Causal attention of q [B, H, T, D] on k, v [B, KV, T, D], T up to LONGEST, on a CPU.
+    """Causal attention of q [B, H, T, D] on k, v [B, KV, T, D], T up to LONGEST_COMPILED, on a CPU.
 
     A query sees no key before its `start` [B, T], int32.
     """
