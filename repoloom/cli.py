@@ -213,6 +213,39 @@ def pack(
 
 
 @app.command()
+def tokens(
+    corpus: Annotated[Path, typer.Argument(help="The folder that `curate` wrote; what it held out is encoded.")],
+    tokenizers: Annotated[
+        list[str],
+        typer.Argument(
+            help="A tokenizer's folder or tokenizer.json, a file such as cl100k_base.tiktoken, or a name that tiktoken "
+            "knows, such as gpt2.",
+            metavar="TOKENIZER...",
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Bytes a token by language, of tokenizers side by side.
+
+    repoloom tokens runs/laptop/curate runs/laptop/tokenizer gpt2 cl100k_base
+    """
+    from repoloom.tokens.compare import compare
+
+    found = compare(corpus, tokenizers)
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("bytes a token", "MB", box=None, header_style="bold")
+    for name in found["tokenizers"]:
+        table.add_column(name, overflow="fold")
+    each = [tokenizer["bytes_per_token"] for tokenizer in found["tokenizers"].values()]
+    for language, size in {**found["bytes"], "all": sum(found["bytes"].values())}.items():
+        table.add_row(language, f"{size / 1e6:.2f}", *(f"{of[language]:.3f}" for of in each))
+    table.add_row("entries", "", *(f"{tokenizer['entries']:,}" for tokenizer in found["tokenizers"].values()))
+    Console(highlight=False).print(table)
+
+
+@app.command()
 def pretrain(
     recipe: RecipeFile,
     changes: Changes = None,
@@ -273,7 +306,8 @@ def tune(recipe: RecipeFile, changes: Changes = None, out: RunFolder = None) -> 
     from repoloom.train.tune import tune as work
 
     work(folder / "pretrain" / "model", folder / "curate", folder / "tune", read)
-    print(f"model  {folder / 'tune' / 'model'}")
+    if os.environ.get("RANK", "0") == "0":  # the first of the processes that torchrun starts
+        print(f"model  {folder / 'tune' / 'model'}")
 
 
 @app.command()

@@ -10,10 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 
 from repoloom.formats import DOCUMENT
 from repoloom.recipe import TokenizerSettings
 from repoloom.stage import atomic_write
+
+settings.register_profile("repoloom", deadline=None)  # a busy machine is no failure
+settings.load_profile("repoloom")
 
 
 @pytest.fixture(scope="session")

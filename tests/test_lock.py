@@ -14,7 +14,8 @@ UNLOCKED = {"wandb", "trackio"}
 def test_the_lock_satisfies_every_range():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    locked = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    locked = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     extras = [lines for name, lines in project["project"]["optional-dependencies"].items() if name not in UNLOCKED]
     stated = [project["project"]["dependencies"], *extras, project["dependency-groups"]["dev"]]
     needed = [Requirement(line) for lines in stated for line in lines if not line.startswith("repoloom")]

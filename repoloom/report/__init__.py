@@ -30,7 +30,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[_Maker, ...]], ...] = (
         "Screens, secrets and the mix",
         (curation.scores, curation.hidden, curation.opinions, curation.mixture),
     ),
-    ("tokens", "Tokens", (learning.tokens,)),
+    ("tokens", "Tokens", (learning.tokens, learning.languages)),
     ("training", "Training", (lambda run: learning.loss(run, "pretrain"), learning.learning_rate)),
     ("tuning", "Instruction tuning", (lambda run: learning.loss(run, "tune"),)),
     ("scores", "Scores", (results.bits_per_byte, results.infilling, results.humaneval)),

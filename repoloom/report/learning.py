@@ -2,7 +2,8 @@
 
 import itertools
 
-from repoloom.report.inputs import Run, Table
+from repoloom.languages import LANGUAGES
+from repoloom.report.inputs import AbsentError, Run, Table
 from repoloom.report.numerals import compact, percent, plural, significant, size
 from repoloom.report.page import Figure, Numbers, both
 from repoloom.report.plots import Bar, Series, bars, lines
@@ -32,6 +33,38 @@ def tokens(run: Run) -> Figure:
             ],
             folded=False,
         ),
+    )
+
+
+def languages(run: Run) -> Figure:
+    """How much text a token stands for, by language."""
+    pack = run.counts("pack")
+    split = "heldout" if pack.get("heldout") else "train"
+    counts = {language: row for language, row in pack[split]["languages"].items() if row["tokens"]}
+    if not counts:
+        raise AbsentError("pack has encoded no text")
+    rates = {language: row["bytes"] / row["tokens"] for language, row in counts.items()}
+    shown = list(rates)[:8]
+    label = {language: LANGUAGES[language].name if language in LANGUAGES else language for language in rates}
+    rows = [Bar(label[language], rates[language], significant(rates[language]), "accent") for language in shown]
+    first = shown[0]
+    text = "held-out" if split == "heldout" else "training"
+    takeaway = f"A token stands for {significant(rates[first])} bytes of {text} {label[first]}"
+    if len(shown) > 1:
+        best, worst = max(shown, key=rates.__getitem__), min(shown, key=rates.__getitem__)
+        takeaway += f"; most of {label[best]} ({significant(rates[best])}), least of {label[worst]}"
+        takeaway += f" ({significant(rates[worst])})"
+    return Figure(
+        takeaway + ".",
+        both(lambda width: bars(rows, width, f"Bar chart. {takeaway}.")),
+        numbers=Numbers(
+            ["language", "files", "bytes", "tokens", "bytes a token"],
+            [
+                [label[name], f"{row['files']:,}", size(row["bytes"]), f"{row['tokens']:,}", significant(rates[name])]
+                for name, row in counts.items()
+            ],
+        ),
+        note="Other tokenizers on the same files: repoloom tokens.",
     )
 
 
@@ -121,6 +154,8 @@ def _training(run: Run, stage: str, steps: list[Table], validations: list[Table]
     counts = run.counts(stage) if stage in run.finished else {}
     for key, name, show in (
         ("tokens", "tokens seen", lambda value: f"{value:,}"),
+        ("sources", "tokens seen by source", _by_source),
+        ("utilisation", "share of the rows' positions filled", percent),
         ("fim", "cut for fill-in-the-middle", _cut),
         ("parameters", "parameters", lambda value: f"{value:,}"),
         ("heldout_bits_per_byte", "held-out bits per byte", lambda value: f"{value:.4f}"),
@@ -141,6 +176,13 @@ def _cut(fim: Table) -> str:
         return "not counted"
     shares = f"{percent(fim['rate_by_pieces'])} of the pieces, {percent(fim['rate_by_tokens'])} of their tokens"
     return shares + (f"; {fim['left']:,} were drawn but left whole" if fim["left"] else "")
+
+
+def _by_source(sources: Table) -> str:
+    """The tokens of each key of `batches.weights`, the largest first; padding and what marks a text are not in it."""
+    whole = sum(sources.values())
+    ordered = sorted(sources.items(), key=lambda source: -source[1])
+    return ", ".join(f"{name} {compact(count)} ({percent(count / whole)})" for name, count in ordered)
 
 
 def _find(settings: Table, key: str) -> str:

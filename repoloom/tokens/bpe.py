@@ -4,7 +4,7 @@ The pre-tokenizer is DeepSeek Coder's, the one llama.cpp knows as `deepseek-code
 ids. Line breaks are cut off one by one before all else, so no token reaches over one. Padding is a token of its own:
 where it is the end of text, scripts that mask padding mask the end as well, and the model never learns to stop
 (DeepSeek-Coder's issues 90 and 163). The sample is drawn by file, each by its own key, so it does not depend on how the
-documents are cut into parts; only the words' counts are held in memory.
+documents are cut into parts; the trainer keeps the distinct words of the sample alone (docs/tokenizer.md: memory).
 
 [P] is arXiv 2401.14196 v2.
 """
@@ -27,8 +27,11 @@ FIM_HOLE = "<｜fim▁hole｜>"
 FIM_END = "<｜fim▁end｜>"
 EOT = "<|EOT|>"
 
-SPECIAL = (BOS, EOS, PAD, FIM_BEGIN, FIM_HOLE, FIM_END, EOT)
-"""In the order of their ids, which follow the learnt entries."""
+RESERVED = tuple(f"<｜place▁holder▁no▁{number}｜>" for number in range(57))
+"""Without a meaning yet: who tunes a model gives them one. Spelt as DeepSeek's later tokenizers do."""
+
+SPECIAL = (BOS, EOS, PAD, FIM_BEGIN, FIM_HOLE, FIM_END, EOT, *RESERVED)
+"""In the order of their ids, which follow the learnt entries. They are 64, a model's rows being a multiple of it."""
 
 EAST = "一-龥ࠀ-一가-퟿"
 SPLITS = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", f"[{EAST}]+", r"\p{N}")

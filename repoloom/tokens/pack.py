@@ -9,7 +9,6 @@ pieces that are kept until the end, so that an interrupted run goes on. How many
 import functools
 import os
 import shutil
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +23,12 @@ from repoloom import engine, formats
 from repoloom.errors import UserError
 from repoloom.progress import bar
 from repoloom.stage import Manifest, Work, build, digest_file, read_manifest
+from repoloom.tokens import megatron
 from repoloom.tokens.tokenizer import FILE, Tokenizer
 
 Ids = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 
-_MAGIC = b"MMIDIDX\x00\x00"
-_HEAD = "<QBQQ"
-"""Version, code of the ids' type, number of sequences, number of document borders."""
-_CODES: dict[np.dtype[Any], int] = {np.dtype(np.int32): 4, np.dtype(np.uint16): 8}
 _SOURCES = pa.schema([("repo", pa.string()), ("language", pa.string())])
 _PARTS = ".parts"
 _PIECE = 32_000_000
@@ -48,14 +44,23 @@ _ROWS = 16
 def pack(documents: Path, tokenizer: Path, out: Path) -> Manifest:
     """Encode a curate folder's `documents/` and `heldout/` into `train.*` and `heldout.*`.
 
-    Counts: documents, files, tokens (EOS among them) and bytes of each split, and the training text's bytes per token.
+    Counts: documents, files, tokens (EOS among them) and bytes of each split, also by language, and the training text's
+    bytes per token.
     Raises UserError where the tokenizer has no token that ends a text.
     """
     encoder = Tokenizer.load(tokenizer)
     if encoder.eos is None:
         raise UserError(f"{tokenizer} names no eos_token: documents could not be told apart")
     inputs = {"documents": read_manifest(documents)["content"], "tokenizer": digest_file(tokenizer / FILE)}
-    code = ["tokens/pack.py", "tokens/tokenizer.py", "tokens/bpe.py", "tokens/fast.py", "tokens/bulk.py", "engine.py"]
+    code = [
+        "tokens/pack.py",
+        "tokens/megatron.py",
+        "tokens/tokenizer.py",
+        "tokens/bpe.py",
+        "tokens/fast.py",
+        "tokens/bulk.py",
+        "engine.py",
+    ]
     settings = {"eos": encoder.eos}
     with build(out, "pack", inputs=inputs, settings=settings, code=code, libraries=["tokenizers", "tiktoken"]) as work:
         if work.finished is None:
@@ -119,7 +124,7 @@ _tokenizer = functools.cache(Tokenizer.load)
 
 
 def _encode(folder: Path, piece: _Piece) -> int:
-    """Encode a piece into a folder of its own: ids, tokens a document, tokens a file, bytes of text, and sources.
+    """Encode a piece into a folder of its own: ids, tokens a document, tokens and bytes of text a file, and sources.
 
     EOS counts to a document's last file.
     """
@@ -128,8 +133,8 @@ def _encode(folder: Path, piece: _Piece) -> int:
     partial.mkdir()
     documents: list[int] = []
     files: list[int] = []
+    sizes: list[int] = []
     sources: list[dict[str, str]] = []
-    size = 0
     end = np.asarray([tokenizer.eos], _dtype(tokenizer)).tobytes()
     with (partial / "ids").open("wb") as out:
         for batch in _batches(piece):
@@ -141,14 +146,13 @@ def _encode(folder: Path, piece: _Piece) -> int:
                     of_file = next(ids)
                     out.write(of_file.astype(_dtype(tokenizer)).tobytes())
                     lengths.append(len(of_file))
-                    size += len(text.encode())
+                    sizes.append(len(text.encode()))
                 out.write(end)
                 lengths[-1] += 1
                 files += lengths
                 documents.append(sum(lengths))
-    np.savez(
-        partial / "counts.npz", documents=np.array(documents, np.int64), files=np.array(files, np.int64), size=size
-    )
+    of_documents, of_files, in_bytes = (np.array(counts, np.int64) for counts in (documents, files, sizes))
+    np.savez(partial / "counts.npz", documents=of_documents, files=of_files, bytes=in_bytes)
     pq.write_table(pa.Table.from_pylist(sources, _SOURCES), partial / "sources")
     partial.replace(piece.place)
     return sum(documents)
@@ -185,17 +189,19 @@ def _dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
     return np.dtype(np.uint16 if tokenizer.size <= 65_536 else np.int32)
 
 
-def _join(work: Work, split: str, places: Sequence[Path], dtype: np.dtype[Any]) -> dict[str, int]:
+def _join(work: Work, split: str, places: Sequence[Path], dtype: np.dtype[Any]) -> dict[str, Any]:
     """Join the pieces of one split, in order, and write its index and its files' starts."""
     counts = [np.load(place / "counts.npz") for place in places]
-    documents = np.concatenate([count["documents"] for count in counts])
-    files = np.concatenate([count["files"] for count in counts])
+    documents, files, sizes = (
+        np.concatenate([np.empty(0, np.int64), *(count[name] for count in counts)])
+        for name in ("documents", "files", "bytes")
+    )
     with work.write(f"{split}.bin") as path, path.open("wb") as whole:
         for place in places:
             with (place / "ids").open("rb") as piece:
                 shutil.copyfileobj(piece, whole, 1 << 24)
     with work.write(f"{split}.idx") as path:
-        _write_index(path, documents, dtype)
+        megatron.write(path, documents, dtype)
     with work.write(f"{split}.files.npy") as path, path.open("wb") as file:
         np.save(file, np.cumsum(files) - files)
     with work.write(f"{split}.sources.parquet") as path, pq.ParquetWriter(path, _SOURCES) as whole_table:
@@ -205,17 +211,20 @@ def _join(work: Work, split: str, places: Sequence[Path], dtype: np.dtype[Any]) 
         "documents": len(documents),
         "files": len(files),
         "tokens": int(documents.sum()),
-        "bytes": sum(int(count["size"]) for count in counts),
+        "bytes": int(sizes.sum()),
+        "languages": _by_language(work.path(f"{split}.sources.parquet"), files, sizes),
     }
 
 
-def _write_index(path: Path, lengths: Offsets, dtype: np.dtype[Any]) -> None:
-    """Megatron-Core's index: header, int32 lengths, int64 byte offsets, int64 borders of documents."""
-    with path.open("wb") as file:
-        file.write(_MAGIC + struct.pack(_HEAD, 1, _CODES[dtype], len(lengths), len(lengths) + 1))
-        file.write(lengths.astype(np.int32).tobytes())
-        file.write(((np.cumsum(lengths) - lengths) * dtype.itemsize).astype(np.int64).tobytes())
-        file.write(np.arange(len(lengths) + 1, dtype=np.int64).tobytes())
+def _by_language(sources: Path, tokens: Offsets, sizes: Offsets) -> dict[str, dict[str, int]]:
+    """Files, tokens and bytes of each language, the largest first."""
+    table = pq.read_table(sources, columns=["language"])
+    table = table.append_column("tokens", pa.array(tokens)).append_column("bytes", pa.array(sizes))
+    sums = table.group_by("language").aggregate([("bytes", "count"), ("tokens", "sum"), ("bytes", "sum")])
+    return {
+        row["language"]: {"files": row["bytes_count"], "tokens": row["tokens_sum"], "bytes": row["bytes_sum"]}
+        for row in sums.sort_by([("bytes_sum", "descending"), ("language", "ascending")]).to_pylist()
+    }
 
 
 @dataclass(frozen=True)
@@ -232,24 +241,23 @@ class Packed:
 
     @classmethod
     def open(cls, folder: Path, split: str) -> "Packed":
-        """The split `train` or `heldout` of a pack stage's folder. Raises UserError where it is missing or broken."""
+        """The split `train` or `heldout` of a pack stage's folder. Raises UserError where it is missing or broken.
+
+        A dataset that Megatron-Core wrote serves as well: where nothing says where files start, each of its sequences
+        is a file.
+        """
         try:
-            index = (folder / f"{split}.idx").read_bytes()
-            version, code, sequences, _ = struct.unpack_from(_HEAD, index, len(_MAGIC))
-            if not index.startswith(_MAGIC) or version != 1:
-                raise ValueError("not a Megatron-Core index of version 1")
-            dtype = next(dtype for dtype, known in _CODES.items() if known == code)
-            lengths = np.frombuffer(index, np.int32, sequences, len(_MAGIC) + struct.calcsize(_HEAD))
+            index = megatron.read(folder / f"{split}.idx")
             tokens = folder / f"{split}.bin"
             # As a plain array: a memmap's own slices cost ten times as much.
-            ids = np.asarray(np.memmap(tokens, dtype, "r")) if tokens.stat().st_size else np.empty(0, dtype)
-            files = np.load(folder / f"{split}.files.npy")
-        except (OSError, EOFError, ValueError, struct.error, StopIteration) as error:
-            reason = str(error) or "unknown type of ids"
-            raise UserError(f"{folder} holds no packed {split} tokens: {reason}") from None
-        starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        if starts[-1] != len(ids):
-            raise UserError(f"{folder}/{split}.bin holds {len(ids):,} tokens, not {starts[-1]:,}: pack again")
+            ids = np.asarray(np.memmap(tokens, index.dtype, "r")) if tokens.stat().st_size else np.empty(0, index.dtype)
+            of_files = folder / f"{split}.files.npy"
+            files = np.load(of_files) if of_files.exists() else index.ends[:-1]
+        except (OSError, EOFError, ValueError) as error:
+            raise UserError(f"{folder} holds no packed {split} tokens: {error}") from None
+        if index.ends[-1] != len(ids):
+            raise UserError(f"{folder}/{split}.bin holds {len(ids):,} tokens, not {index.ends[-1]:,}: pack again")
+        starts = index.ends[index.documents]
         return cls(ids, starts, files, folder / f"{split}.sources.parquet")
 
     def __len__(self) -> int:

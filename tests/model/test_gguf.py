@@ -14,10 +14,12 @@ from gguf import GGUFReader
 from repoloom.errors import UsageError, UserError
 from repoloom.model import export, huggingface
 from repoloom.model.transformer import Transformer
-from repoloom.tokens import chat, fim
+from repoloom.tokens import bpe, chat, fim
 from repoloom.tokens.tokenizer import Tokenizer
 
 CONTINUED = 64
+NEAR = 0.002
+"""Logits nearer than this may come in another order from other kernels; theirs spread over 0.8."""
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +56,14 @@ def ask(server, path, **body):
 
 
 def continued(model, tokenizer, prompt):
-    """Greedy tokens after a prompt, recomputed from the whole text each time."""
+    """Greedy tokens after a prompt, recomputed from the whole text each time, as far as one is clearly the best."""
     ids = torch.tensor([prompt])
     with torch.inference_mode():
         for _ in range(CONTINUED):
-            ids = torch.cat((ids, model(ids, last_only=True)[:, -1].argmax(-1, keepdim=True)), 1)
-            if ids[0, -1] in (tokenizer.eos, tokenizer.eot):
-                return ids[0, len(prompt) : -1].tolist()
+            (best, second), (token, _) = model(ids, last_only=True)[0, -1].topk(2)
+            if token in (tokenizer.eos, tokenizer.eot) or best - second < NEAR:
+                break
+            ids = torch.cat((ids, token.reshape(1, 1)), 1)
     return ids[0, len(prompt) :].tolist()
 
 
@@ -81,7 +84,7 @@ def test_llama_cpp_continues_as_we_do(server, folder, model):
         wanted = continued(model, tokenizer, ids)
         assert got["tokens_evaluated"] == len(ids)  # it puts BOS before the text, as we do
         assert got["tokens"][: len(wanted)] == wanted
-        assert len(wanted) == CONTINUED or got["stop_type"] == "eos"
+        assert len(wanted) > CONTINUED / 4 or got["stop_type"] == "eos"
 
 
 def test_llama_cpp_scales_positions_as_we_do(folder, model, tmp_path):
@@ -133,7 +136,7 @@ def test_the_file_says_what_its_tokens_are(folder, instruct_folder, file, tmp_pa
     assert len(names) == len(set(names)) == huggingface.load(folder).config.vocabulary
     assert {kind for name, kind in zip(names, kinds, strict=True) if name.startswith("[PAD")} == {5}  # unused
     assert all(kinds[token] == 3 for token in ids.values())  # control
-    assert kinds[: tokenizer.size].count(1) == tokenizer.size - 7
+    assert kinds[: tokenizer.size].count(1) == tokenizer.size - len(bpe.SPECIAL)
     assert "tokenizer.chat_template" not in fields
     export.export(instruct_folder, "gguf", tmp_path / "instruct.gguf")
     written = GGUFReader(tmp_path / "instruct.gguf").fields["tokenizer.chat_template"].contents()

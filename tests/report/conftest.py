@@ -193,8 +193,17 @@ def write_run(folder: Path, seed: int = 0) -> Path:
         "curate": curate_counts(generator),
         "tokenizer": {"learnt": 8192, "size": 8199},
         "pack": {
-            "train": {"documents": 420, "files": 4_420, "tokens": 11_570_000, "bytes": 37_400_000},
-            "heldout": {"documents": 31, "files": 288, "tokens": 812_000, "bytes": 2_600_000},
+            "train": {"documents": 420, "files": 4_420, "tokens": 11_570_000, "bytes": 37_400_000, "languages": {}},
+            "heldout": {
+                "documents": 31,
+                "files": 288,
+                "tokens": 812_000,
+                "bytes": 2_600_000,
+                "languages": {
+                    "python": {"files": 240, "tokens": 700_000, "bytes": 2_310_000},
+                    "c": {"files": 48, "tokens": 112_000, "bytes": 290_000},
+                },
+            },
             "bytes_per_token": 3.231,
         },
         "pretrain": {

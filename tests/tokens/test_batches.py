@@ -72,10 +72,14 @@ def joined(piece, tokenizer):
     if piece[0] != tokenizer.fim_begin:
         assert not set(sentinels) & set(piece)
         return tokenizer.decode_bytes(piece)
-    assert [token for token in piece if token in {*sentinels, tokenizer.eos}] == [*sentinels, tokenizer.eos]
     assert piece[-1] == tokenizer.eos, "never truncated"
-    hole, end = piece.index(tokenizer.fim_hole), piece.index(tokenizer.fim_end)
-    return tokenizer.decode_bytes([*piece[1:hole], *piece[end:], *piece[hole:end]])
+    at = [place for place, token in enumerate(piece) if token in {*sentinels, tokenizer.eos}]
+    spans = len(at) // 2 - 1
+    order = [tokenizer.fim_begin, *[tokenizer.fim_hole] * spans, *[tokenizer.fim_end] * spans, tokenizer.eos]
+    assert [piece[place] for place in at] == order
+    parts = [piece[a + 1 : b] for a, b in itertools.pairwise(at)]
+    pairs = itertools.zip_longest(parts[: spans + 1], parts[spans + 1 :], fillvalue=[])
+    return tokenizer.decode_bytes([token for kept, middle in pairs for token in [*kept, *middle]])
 
 
 def starts(packed, tokenizer, limit):
@@ -174,11 +178,11 @@ def test_without_fim_an_epoch_is_the_documents_once(packed, tokenizer, plain, do
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0])
-@pytest.mark.parametrize("number", [0, 1])
-def test_with_fim_an_epoch_shows_every_piece_once_whole_or_cut(packed, tokenizer, rate, number):
-    source = batches(packed, tokenizer, rate)
+@pytest.mark.parametrize(("number", "spans", "limit"), [(0, 1, LIMIT), (1, 1, LIMIT), (0, 3, CONTEXT - 23)])
+def test_with_fim_an_epoch_shows_every_piece_once_whole_or_cut(packed, tokenizer, rate, number, spans, limit):
+    source = batches(packed, tokenizer, rate, spans=spans)
     shown = [piece for row in epoch(source, number) for piece in pieces_of(*row, tokenizer)]
-    known = expected(packed, tokenizer, LIMIT)
+    known = expected(packed, tokenizer, limit)
     assert Counter(joined(piece, tokenizer) for piece in shown) == Counter(map(tokenizer.decode_bytes, known))
     cut = sum(piece[0] == tokenizer.fim_begin for piece in shown)
     assert abs(cut / len(shown) - rate) < 0.02

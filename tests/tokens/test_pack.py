@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from foreign import foreign
 from library_corpus import HELDOUT, document, write_curated
 
 from repoloom.errors import UserError
+from repoloom.formats import DOCUMENT
 from repoloom.stage import read_manifest
 from repoloom.tokens.pack import Packed, pack
 
@@ -93,11 +95,28 @@ def test_our_reader_finds_the_same_and_where_files_start(packed_folder, tokenize
 
 def test_the_counts_are_those_of_the_corpus(packed_folder, documents):
     counts = read_manifest(packed_folder)["counts"]
+    languages = counts["train"].pop("languages")
     size = sum(len(row["text"].encode()) for row in documents)
     tokens = sum(map(len, read_megatron(packed_folder / "train").sequences))
     files = sum(len(row["files"]) for row in documents)
     assert counts["train"] == {"documents": len(documents), "files": files, "tokens": tokens, "bytes": size}
     assert counts["bytes_per_token"] == size / tokens
+    assert languages == {"python": {"files": files, "tokens": tokens, "bytes": size}}
+
+
+def test_the_counts_by_language_are_those_of_its_files(folder, tokenizer, tmp_path):
+    texts = {"go": ["x := 1\n", "func f() {}\n"], "c": ["int é;\n"], "sql": ["SELECT 1;\n"] * 9}
+    rows = [
+        {"files": [{"language": language, "start": 0, "end": len(text)}], "text": text}
+        for language, of in texts.items()
+        for text in of
+    ]
+    curated = write_curated(tmp_path / "curate", {"documents": [rows[:2], rows[2:]]})
+    counts = pack(curated, folder, tmp_path / "out")["counts"]["train"]["languages"]
+    assert list(counts) == ["sql", "go", "c"]
+    for language, of in texts.items():
+        ids = sum(len(tokenizer.encode(text)) + 1 for text in of)  # each a document, ended by EOS
+        assert counts[language] == {"files": len(of), "tokens": ids, "bytes": sum(len(text.encode()) for text in of)}
 
 
 @pytest.mark.parametrize("cores", [1, 2])
@@ -158,6 +177,15 @@ def test_empty_files_and_documents_keep_their_place(folder, tokenizer, tmp_path)
     assert len(Packed.open(tmp_path / "out", "heldout")) == 0
 
 
+def test_a_corpus_of_nothing_is_packed(folder, tmp_path):
+    """Curate writes a part without a row group where it kept no file."""
+    curated = write_curated(tmp_path / "curate", {"documents": []})
+    pq.ParquetWriter(curated / "documents" / "part-00000.parquet", DOCUMENT).close()
+    counts = pack(curated, folder, tmp_path / "out")["counts"]
+    assert counts["train"] == {"documents": 0, "files": 0, "tokens": 0, "bytes": 0, "languages": {}}
+    assert len(Packed.open(tmp_path / "out", "train")) == 0
+
+
 def test_a_large_vocabulary_is_packed_in_int32(tmp_path, documents):
     """70,000 entries: the merges that the packing does not need are there as added tokens."""
     names = [f"<unused {number}>" for number in range(70_000)]
@@ -180,7 +208,7 @@ def test_what_is_missing_or_broken_is_said_in_one_line(curated, packed_folder, t
     for name, data, reason in (
         ("train.idx", good["train.idx"][:20], "holds no packed train tokens"),
         ("train.idx", b"MMIDIDX\x00\x01" + good["train.idx"][9:], "not a Megatron-Core index"),
-        ("train.idx", good["train.idx"][:17] + b"\x09" + good["train.idx"][18:], "unknown type of ids"),
+        ("train.idx", good["train.idx"][:17] + b"\x09" + good["train.idx"][18:], "ids of type 9"),
         ("train.idx", good["train.idx"][:50], "holds no packed train tokens"),
         ("train.bin", good["train.bin"][:-2], "pack again"),
         ("train.files.npy", b"", "holds no packed train tokens"),
