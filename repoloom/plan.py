@@ -52,7 +52,7 @@ PRICE = 2.0
 """Dollars an hour of one accelerator: what DeepSeek-V3 reckons for an H800 [arXiv 2412.19437, Table 1]. An assumption:
 give your own."""
 
-RUNTIME = 0.35e9
+RUNTIME = 0.37e9
 """Bytes of Python, PyTorch's libraries and their threads on a CPU; a CUDA context takes about as much."""
 
 KINDS = ("weights", "gradients", "moments", "gathered", "activations", "logits", "runtime", "staged")

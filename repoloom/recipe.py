@@ -209,7 +209,7 @@ class Model(Section):
 
 
 class Pretrain(Section):
-    """AdamW and the three-step schedule [P 3.4, L]."""
+    """The optimizer and the three-step schedule [P 3.4, L]."""
 
     steps: Positive | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -222,7 +222,10 @@ class Pretrain(Section):
     schedule: Literal["three-step", "cosine", "linear", "warmup-stable-decay"] = "three-step"
     floor: Share = 0.0
     """The share of the peak at which the schedule ends; `three-step` ends at a tenth by itself."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """Muon is for the layers' matrices (2502.16982); all else has AdamW then, too, at the same rate."""
     betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's."""
     weight_decay: float = 0.1
     clip: float = 1.0
     z_loss: Annotated[float, Field(ge=0)] = 0.0

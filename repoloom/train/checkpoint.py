@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,8 @@ from repoloom.train.ranks import ALONE, PATIENCE, Ranks
 _DIGESTS = "digests.json"
 _HELDOUT = "heldout.json"
 """The held-out loss, where it was measured at this step."""
+
+_Optimizers = torch.optim.Optimizer | Iterable[torch.optim.Optimizer]
 
 T = TypeVar("T")
 
@@ -91,9 +93,7 @@ class Saver:
         """Whether the last one could not be written; `wait` then says why."""
         return self._writing is not None and self._writing.done() and self._writing.exception() is not None
 
-    def save(
-        self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, heldout_loss: float | None = None
-    ) -> None:
+    def save(self, step: int, model: nn.Module, optimizer: _Optimizers, heldout_loss: float | None = None) -> None:
         """Copy the state after `step` steps and begin to write it, once the one before is written.
 
         Raises what kept that one from being written: OSError, or torch's CheckpointException around it.
@@ -165,13 +165,13 @@ class Saver:
         return outcomes
 
 
-def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks = ALONE) -> None:
+def save(folder: Path, step: int, model: nn.Module, optimizer: _Optimizers, ranks: Ranks = ALONE) -> None:
     """Write the state after `step` steps into `folder`, and wait for it."""
     with Saver(folder, ranks=ranks) as saver:
         saver.save(step, model, optimizer)
 
 
-def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks = ALONE) -> int | None:
+def load(folder: Path, model: nn.Module, optimizer: _Optimizers, ranks: Ranks = ALONE) -> int | None:
     """Put the newest whole checkpoint's state into model and optimizer. Returns its step; None where there is none."""
     for place in ranks.agree(_steps(folder)):
         [damaged] = ranks.any(not _whole(place, ranks))
@@ -187,7 +187,7 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ranks
     return None
 
 
-def _state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def _state(model: nn.Module, optimizer: _Optimizers) -> dict[str, Any]:
     """Both states keyed by parameter name, which no later sharding changes."""
     weights, moments = get_state_dict(model, optimizer)
     return {"model": weights, "optimizer": moments}

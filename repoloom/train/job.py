@@ -10,6 +10,7 @@ import numpy.typing as npt
 from repoloom import recipe
 from repoloom.model.transformer import Transformer
 from repoloom.train.loggers import Name
+from repoloom.train.optimizer import Kind as Optimizer
 from repoloom.train.ranks import ALONE, Ranks
 from repoloom.train.schedule import Kind
 
@@ -78,6 +79,7 @@ class Job:
     compile: Literal["auto", "yes", "no"]
     checkpoint_minutes: float
     validate_every: int
+    optimizer: Optimizer = "adamw"
     floor: float = 0.0
     """The share of the peak rate at which the schedule ends."""
     heldout_parts: Mapping[str, Part] = field(default_factory=dict)

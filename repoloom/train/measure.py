@@ -66,10 +66,7 @@ def why_eager(job: Job) -> str | None:
     """Why this job cannot or should not be compiled; None where it may. Says so in one line where that is news."""
     if job.compile == "no":
         return 'compile = "no"'
-    if job.ranks.copies > 1:
-        unable: str | None = "no right gradient of compiled layers between tensor ranks (docs/parallel.md)"
-    else:
-        unable = speed.cannot_compile(speed.device())
+    unable = speed.cannot_compile(speed.device())
     if unable is not None:
         say(f"{job.name}: trains eager, since there is {unable}")
     return unable

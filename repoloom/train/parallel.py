@@ -169,7 +169,17 @@ def _share_matrices(model: Transformer, mesh: DeviceMesh) -> None:
     # It warns that norms over two dimensions of a mesh are two sums. They are, of one number each.
     logging.getLogger("torch.distributed.tensor._redistribute").setLevel(logging.ERROR)
     parallelize_module(model, mesh, _plan())
+    model.model.embed_tokens.register_forward_hook(_arrived)
     model.__class__ = _WholeHead
+
+
+def _arrived(_module: nn.Module, _args: tuple[Any, ...], x: Tensor) -> Tensor:
+    """The embedding's sum over ranks as a plain tensor.
+
+    It comes as one that is still on its way (AsyncCollectiveTensor). Given that, a compiled layer loses the gradient of
+    its input without a word (torch 2.13).
+    """
+    return x.clone()
 
 
 class _WholeHead(Transformer):

@@ -14,10 +14,9 @@ from repoloom.errors import UserError
 from repoloom.model.config import Config
 from repoloom.model.transformer import run_block
 from repoloom.progress import say
-from repoloom.train import layerwise, nonfinite, parallel, speed
+from repoloom.train import layerwise, nonfinite, optimizer, parallel, speed
 from repoloom.train.job import Batch, Job
 from repoloom.train.nonfinite import NotFiniteError
-from repoloom.train.optimizer import adamw
 from repoloom.train.rows import Rows
 
 CPU_TOKENS = 4096
@@ -60,8 +59,13 @@ class Trainer:
         parallel.reset(self.model, self.ranks, self.job.reset)
         self.model.train()
         job = self.job
-        self.optimizer = adamw(
-            self.model, learning_rate=0.0, betas=job.betas, weight_decay=job.weight_decay, device=self.device
+        self.optimizer = optimizer.make(
+            job.optimizer,
+            self.model,
+            learning_rate=0.0,
+            betas=job.betas,
+            weight_decay=job.weight_decay,
+            device=self.device,
         )
 
     def compile(self, batch: Batch) -> bool:

@@ -4,6 +4,7 @@ Rows are padded on the right to the longest of their batch. Pairs differ tenfold
 pools sorted by length: padding falls from two thirds of a batch to a tenth, and every epoch mixes anew.
 """
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from repoloom.model.transformer import IGNORED
 from repoloom.tokens import chat
 from repoloom.tokens.tokenizer import Tokenizer
 from repoloom.train.pairs import Pair
+from repoloom.train.rows import Rows
 
 POOL = 16
 """Batches that are sorted by length together: enough for even lengths, few enough for mixed batches."""
@@ -63,13 +65,16 @@ def encode(pairs: Sequence[Pair], tokenizer: Tokenizer, context: int) -> list[Tu
 class Turns:
     """Batches of turns by step: a pure function of (seed, step)."""
 
-    def __init__(self, turns: Sequence[Turn], *, batch: int, pad: int, seed: int, context: int) -> None:
+    def __init__(
+        self, turns: Sequence[Turn], *, batch: int, pad: int, seed: int, context: int, multiple: int = WIDTH_MULTIPLE
+    ) -> None:
         """`turns` must not be empty, and none longer than `encode` leaves them; a batch is never larger than they are.
 
-        `pad` is the padding's id, `context` the longest sequence that the model takes.
+        `pad` is the padding's id, `context` the longest sequence that the model takes; rows are padded to `multiple`.
         """
         self.batch = min(batch, len(turns))
-        self._turns, self._pad, self._seed, self._context = turns, pad, seed, context
+        self._turns, self._pad, self._seed, self._context, self._multiple = turns, pad, seed, context, multiple
+        self._share, self._shares = 0, 1
         self._per_epoch = len(turns) // self.batch
         self._orders: dict[int, list[list[int]]] = {}
 
@@ -78,7 +83,19 @@ class Turns:
         epoch, number = divmod(step, self._per_epoch)
         if epoch not in self._orders:
             self._orders = {epoch: self._order(epoch)}
-        return pad([self._turns[index] for index in self._orders[epoch][number]], self._pad, self._context)
+        chosen = [self._turns[index] for index in self._orders[epoch][number]]
+        batch = pad(chosen, self._pad, self._context, self._multiple)
+        own = Rows.of(batch, []).share(self._share, self._shares)
+        return TurnBatch(own.tokens, own.targets)
+
+    def share(self, share: int, shares: int) -> "Turns":
+        """The same batches, of each the `share`-th of so many parts; rows without loss fill up what does not divide.
+
+        All parts of a batch are equally wide, as processes that share products and sequences need them.
+        """
+        own = copy.copy(self)
+        own._share, own._shares = share, shares
+        return own
 
     def prefetch(self, first: int, last: int) -> Iterator[TurnBatch]:
         """The batches of the steps from `first` up to, not including, `last`; they cost too little to be made ahead."""
@@ -96,10 +113,10 @@ class Turns:
         return [batches[number] for number in random.permutation(len(batches))]
 
 
-def pad(turns: Sequence[Turn], padding: int, context: int) -> TurnBatch:
+def pad(turns: Sequence[Turn], padding: int, context: int, multiple: int = WIDTH_MULTIPLE) -> TurnBatch:
     """Turns as one batch of at most `context` tokens a row, padded on the right; prompt and padding carry no loss."""
     longest = max(len(turn.ids) for turn in turns) - 1
-    width = min(-(-longest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE, context)
+    width = min(-(-longest // multiple) * multiple, context)
     tokens = np.full((len(turns), width), padding, np.int64)
     targets = np.full((len(turns), width), IGNORED, np.int64)
     for row, turn in enumerate(turns):

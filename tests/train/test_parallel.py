@@ -92,19 +92,14 @@ def test_bfloat16_and_activation_checkpointing_go_with_fsdp(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(speed.cannot_compile(torch.device("cpu")) is not None, reason="there is no C++ compiler")
-def test_compiled_layers_go_with_fsdp(tmp_path):
-    for name, processes, how in (("one", 1, "no"), ("two", 2, "yes")):
-        code, said = launch(tmp_path / name, processes, compile=how, steps=6)
+@pytest.mark.parametrize("way", ["fsdp", "tensor", "context"])
+def test_compiled_layers_go_with(way, tmp_path):
+    """Of a layer compiled between tensor ranks, torch 2.13 lost the gradient that the embedding was to have."""
+    for name, processes, settings, how in (("one", 1, {}, "no"), ("two", *SHARED[way], "yes")):
+        code, said = launch(tmp_path / name, processes, parallel=settings, compile=how, steps=6)
         assert code == 0, said
     assert json.loads((tmp_path / "two" / "float32" / "plan.json").read_text())["compiled"]
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
-
-
-def test_tensor_ranks_are_not_compiled(tmp_path):
-    """Compiled between tensor ranks, losses differ from one process's by 0.04: that may not come back unseen."""
-    code, said = launch(tmp_path, 2, parallel={"tensor": 2}, compile="yes", steps=1)
-    assert code == 0 and "trains eager, since there is no right gradient" in said
-    assert not json.loads((tmp_path / "float32" / "plan.json").read_text())["compiled"]
 
 
 LAYOUTS = {

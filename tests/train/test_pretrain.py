@@ -17,11 +17,12 @@ from repoloom.model import huggingface
 from repoloom.report.inputs import Run
 from repoloom.report.learning import loss
 from repoloom.tokens.batches import Batches, FimCounts
-from repoloom.tokens.pack import Packed
+from repoloom.tokens.pack import Packed, pack
 from repoloom.tokens.tokenizer import Tokenizer
 from repoloom.train import heldout, speed
 from repoloom.train.heldout import TOKENS, text_bytes
 from repoloom.train.pretrain import CODE, pretrain
+from tests.tokens.library_corpus import write_curated
 
 CONTEXT, BATCH, STEPS = 72, 8, 40
 SCRIPT = """
@@ -126,12 +127,27 @@ def test_the_manifest_states_the_fim_rate_of_the_steps_trained(street, whole):
     assert fim["rate_by_tokens"] == fim["cut_tokens"] / fim["tokens"]
 
 
-def test_the_report_shows_the_realised_rate(whole):
+def test_the_report_shows_the_realised_rate_and_how_full_the_rows_are(street, whole):
     fim = stage.read_manifest(whole)["counts"]["fim"]
     rows = dict(loss(Run(whole.parent), "pretrain").numbers.rows)
     said = rows["cut for fill-in-the-middle"]
     assert f"{100 * fim['rate_by_pieces']:.1f}% of the pieces" in said
     assert f"{100 * fim['rate_by_tokens']:.1f}% of their tokens" in said
+    assert rows["share of the rows' positions filled"] == f"{100 * batches(street).utilisation:.1f}%"
+    assert "tokens seen by source" not in rows, "nothing is weighted"
+
+
+def test_the_report_shows_what_was_weighted(documents, street, tmp_path):
+    rows = [row | {"repo": f"stdlib/{row['repo']}"} for row in documents]
+    pack(write_curated(tmp_path / "curate", {"documents": [rows]}), street.tokenizer, tmp_path / "pack")
+    parsed = recipe.parse(tables(steps=2) | {"batches": {"weights": {"stdlib/json": 2.0}}})
+    sources = pretrain(tmp_path / "pack", street.tokenizer, tmp_path / "pretrain", parsed)["counts"]["sources"]
+    whole = sum(sources.values())
+    assert sources.keys() == {"stdlib/json", "rest"} and all(sources.values())
+    said = dict(loss(Run(tmp_path), "pretrain").numbers.rows)["tokens seen by source"]
+    for name, count in sources.items():
+        assert f"{name} {count:,} ({100 * count / whole:.1f}%)" in said.split(", ")
+    assert said.startswith(max(sources, key=sources.get))
 
 
 def test_without_fim_nothing_is_cut_and_the_manifest_says_so(street, tmp_path):

@@ -1,9 +1,11 @@
 """Pairs as sequences, as batches, and the stage that learns them: the prompt is given, the answer learnt to its end."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from repoloom.train.pairs import Pair, collect
 from repoloom.train.tune import tune
 from repoloom.train.turns import Turn, Turns
 from tests.tokens.library_corpus import document, write_curated
+from tests.train.spread import command, losses, started
 
 CONTEXT = 300
 """No multiple of what rows are padded to."""
@@ -141,6 +144,19 @@ def test_rows_of_like_length_stand_together_and_epochs_and_seeds_differ():
     assert widths != sorted(widths) and widths != sorted(widths, reverse=True), "long and short come mixed"
 
 
+@pytest.mark.parametrize(("batch", "shares"), [(8, 4), (7, 2), (3, 4)])
+def test_the_shares_of_a_batch_are_the_batch(batch, shares):
+    whole = Turns(some_turns(range(2, 42)), batch=batch, pad=0, seed=1, context=CONTEXT, multiple=6)
+    for step in range(5):
+        parts = [whole.share(share, shares)[step] for share in range(shares)]
+        assert len({part.tokens.shape for part in parts}) == 1, "they compute in step with each other"
+        assert parts[0].tokens.shape[1] % 6 == 0
+        tokens, targets = (np.concatenate([getattr(p, name) for p in parts]) for name in ("tokens", "targets"))
+        np.testing.assert_array_equal(tokens[:batch], whole[step].tokens)
+        np.testing.assert_array_equal(targets[:batch], whole[step].targets)
+        assert (targets[batch:] == IGNORED).all(), "rows that fill up carry no loss"
+
+
 def test_it_learns_and_leaves_an_instruct_model(street, tokenizer, tuned):
     counts = stage.read_manifest(tuned)["counts"]
     assert counts["steps"] == 30
@@ -187,3 +203,53 @@ def test_few_pairs_are_enough(base, tmp_path):
     curated = write_curated(tmp_path / "c", {"documents": [[document("json")]]})
     counts = run(base, curated, tmp_path / "out", steps=2, pairs=3, batch=1024)["counts"]
     assert 1 <= counts["pairs"] <= 3 and counts["steps"] == 2
+
+
+RECIPE = """
+name = "tiny"
+tune = { steps = 10, batch = 7, learning_rate = 1e-2, warmup = 3, pairs = 200 }
+pretrain = { precision = "float32", compile = "no", validate_every = 5 }
+"""
+
+
+@pytest.fixture(scope="module")
+def commanded(street, base, tmp_path_factory):
+    """`repoloom tune` as a user runs it, by so many processes: the run's folder."""
+
+    def run(processes, parallel=""):
+        out = tmp_path_factory.mktemp("commanded")
+        (out / "recipe.toml").write_text(RECIPE + parallel)
+        (out / "pretrain").mkdir()
+        (out / "pretrain" / "model").symlink_to(base)
+        (out / "curate").symlink_to(street.curated)
+        words = command(processes, "-m", "repoloom", "tune", str(out / "recipe.toml"), "--out", str(out))
+        with started(words, stdout=subprocess.PIPE) as process:
+            printed, said = process.communicate(timeout=240)
+        assert process.returncode == 0, said
+        assert printed.count("model  ") == 1, "one process says where the model is"
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def alone(commanded):
+    return commanded(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["", "parallel = { context = 2 }"])
+def test_two_processes_give_the_losses_and_the_model_of_one(commanded, alone, parallel):
+    """Seven rows a batch, which two processes cannot halve."""
+    out = commanded(2, parallel)
+    found, expected = losses(out, "tune"), losses(alone, "tune")
+    assert len(expected) == 10 and expected[-1] < expected[0] - 1
+    assert found == pytest.approx(expected, abs=1e-5)
+    ours, theirs = (stage.read_manifest(each / "tune")["counts"] for each in (out, alone))
+    for name in ("tokens", "pairs", "watched", "batch"):
+        assert ours[name] == theirs[name]
+    for name in ("heldout_loss_before", "heldout_loss"):
+        assert ours[name] == pytest.approx(theirs[name], abs=1e-5)
+    ours, theirs = (huggingface.load(each / "tune" / "model").state_dict() for each in (out, alone))
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-3)
