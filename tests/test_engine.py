@@ -164,7 +164,7 @@ def test_no_worker_outlives_a_parent_that_is_killed(tmp_path: Path, end: signal.
         assert len(workers) == 2
         parent.send_signal(end)  # to the parent alone
         parent.wait(30)
-    psutil.wait_procs(workers, timeout=120)
+    psutil.wait_procs(workers, timeout=30)
     assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
     before = [length(place) for place in places]
     time.sleep(0.2)
@@ -178,7 +178,7 @@ def test_interrupted_from_the_terminal_it_says_nothing_but_its_own_traceback(tmp
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
         wait_for(lambda: len(workers_of(parent.pid)) == 2)
         os.killpg(parent.pid, signal.SIGINT)  # while they still start
-        _, said = parent.communicate(timeout=120)
+        _, said = parent.communicate(timeout=30)
     assert said.count("Traceback") == 1, said
     assert said.endswith("KeyboardInterrupt\n")
 
@@ -192,5 +192,6 @@ def test_a_process_started_after_its_parent_went_ends_at_once() -> None:
 if __name__ == "__main__":
     from tests.test_engine import writes_for_ever as work  # as workers know it
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
     for _ in engine.map_ordered(work, [Path(argument) for argument in sys.argv[1:]], 2):
         pass
