@@ -68,7 +68,7 @@ def main() -> None:
         for _ in range(asked.rounds):
             for name in asked.contenders:
                 found[name].append(_run(asked, name))
-    config = _config(asked)
+        config = _config(asked)
     tokens = asked.batch * config.context
     peak = max(row["peak"] for rows in found.values() for row in rows)
     seconds = {name: statistics.median(s for row in rows for s in row["seconds"]) for name, rows in found.items()}

@@ -6,6 +6,9 @@ operations (6 a weight and token, causal attention halved) at that peak.
 
     python benchmarks/bench_training.py                      # the demo's shape
     python benchmarks/bench_training.py --shape 125m --rows 32
+    for shape in laptop laptop-4x laptop-16x; do   # how cost grows with the weights; --context with the context
+        python benchmarks/bench_training.py --shape $shape --rows 16 --contenders "ours compiled"
+    done
 """
 
 import argparse
@@ -30,10 +33,13 @@ from repoloom.train.optimizer import adamw
 
 SHAPES = {
     "laptop": Config(4160, 192, 512, 6, 3, 1, 512, tied=True, init_std=0.02),
+    "laptop-4x": Config(4160, 384, 1024, 6, 6, 2, 512, tied=True, init_std=0.02),
+    "laptop-16x": Config(4160, 768, 2048, 6, 12, 4, 512, tied=True, init_std=0.02),
     "125m": Config(32_256, 768, 2048, 12, 12, 12, 2048, init_std=0.02),
     "1.3b": Config(32_256, 2048, 5504, 24, 16, 16, 4096),
 }
-"""The demo's, GPT-small's width with DeepSeek Coder's vocabulary, and DeepSeek Coder 1.3B's."""
+"""The demo's, it with 4 and 16 times the weights in its layers, GPT-small's width with DeepSeek Coder's vocabulary, and
+DeepSeek Coder 1.3B's."""
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
