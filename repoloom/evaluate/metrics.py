@@ -84,7 +84,7 @@ def _by_group(scores: Mapping[str, float], groups: Mapping[str, str] | None) -> 
     number = {name: place for place, name in enumerate(dict.fromkeys(names))}
     of_task = np.array([number[name] for name in names])
     values = np.array(list(scores.values()), np.float64)
-    return np.bincount(of_task, values), np.bincount(of_task).astype(np.float64)
+    return np.bincount(of_task, values).astype(np.float64), np.bincount(of_task).astype(np.float64)
 
 
 def _resampled(sums: Floats, sizes: Floats, seed: int) -> Floats:
