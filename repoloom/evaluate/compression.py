@@ -26,7 +26,7 @@ def measure(generator: Generator, pack: Path, curated: Path | None, budget: int,
     packed = Packed.open(pack, "heldout")
     windows = heldout.choose(packed, generator.model.config.context, budget, seed)
     lengths = heldout.byte_lengths(tokenizer)[windows.tokens]
-    bits = {"model": perplexity.bits(generator.model, windows, start if start is not None else 0)}
+    bits = {"model": perplexity.bits(generator.model, windows.tokens, windows.bounds, start or 0)}
     train = Documents(Packed.open(pack, "train"))
     with bar("n-grams", train.tokens) as progress:
         ngrams = baselines.fit(train, tokenizer.size, windows.previous, windows.tokens, progress)

@@ -39,7 +39,8 @@ def test_a_uniform_model_says_log2_of_its_vocabulary() -> None:
     model = Transformer(CONFIG)
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)
-    found = perplexity.bits(model, windows([16, 16, 5, 1]), START)
+    chosen = windows([16, 16, 5, 1])
+    found = perplexity.bits(model, chosen.tokens, chosen.bounds, START)
     np.testing.assert_allclose(found, math.log2(CONFIG.vocabulary), rtol=1e-6)
     assert len(found) == 38
 
@@ -48,7 +49,7 @@ def test_it_is_the_training_loss_window_by_window(monkeypatch: pytest.MonkeyPatc
     model = Transformer(CONFIG)
     model.initialise(seed=0)
     chosen = windows([16, 9, 16, 1, 7])
-    found = perplexity.bits(model, chosen, START)
+    found = perplexity.bits(model, chosen.tokens, chosen.bounds, START)
     for low, high in zip(chosen.bounds[:-1], chosen.bounds[1:], strict=True):
         tokens = torch.from_numpy(chosen.tokens[low:high])[None]
         inputs = torch.cat((torch.full((1, 1), START), tokens[:, :-1]), 1)
@@ -56,4 +57,4 @@ def test_it_is_the_training_loss_window_by_window(monkeypatch: pytest.MonkeyPatc
             loss = float(model.loss(inputs, tokens))
         assert found[low:high].mean() * math.log(2) == pytest.approx(loss, rel=1e-5)
     monkeypatch.setattr(perplexity, "_LOGITS", 1)
-    np.testing.assert_allclose(perplexity.bits(model, chosen, START), found, rtol=1e-4)
+    np.testing.assert_allclose(perplexity.bits(model, chosen.tokens, chosen.bounds, START), found, rtol=1e-4)
