@@ -1,7 +1,23 @@
-"""Run programs that may be hostile, and judge them. It refuses where it cannot: there is no weaker fallback."""
+"""Run programs that may be hostile, and judge them. Without walls it refuses, unless told to go on."""
 
 from repoloom.sandbox.bubblewrap import run
+from repoloom.sandbox.many import judge_many, limits_for
 from repoloom.sandbox.process import Limits, Result
+from repoloom.sandbox.programs import check
 from repoloom.sandbox.python import OUTCOMES, Probe, Verdict, judge, probe
+from repoloom.sandbox.warm import close
 
-__all__ = ["OUTCOMES", "Limits", "Probe", "Result", "Verdict", "judge", "probe", "run"]
+__all__ = [
+    "OUTCOMES",
+    "Limits",
+    "Probe",
+    "Result",
+    "Verdict",
+    "check",
+    "close",
+    "judge",
+    "judge_many",
+    "limits_for",
+    "probe",
+    "run",
+]

@@ -2,7 +2,7 @@
 
 User, mount, process, network, IPC, host-name and cgroup namespaces are its own; the uid is nobody's, without
 capabilities, without a way to new ones; the environment is what the caller names. Only `/work` can be written, a tmpfs
-of limited size. There is no /proc, hence no look at other processes.
+of limited size. There is no /proc unless it is asked for, hence no look at other processes.
 
 Started by root, bubblewrap alone would map "nobody" onto root: the kernel then counts no processes (RLIMIT_NPROC does
 not bind root) and every file of root's opens. So root first puts the toolchain where nobody reaches it (it may stand
@@ -12,9 +12,12 @@ under /root) in a mount namespace of its own, becomes nobody in truth, and only 
 import functools
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from repoloom.sandbox.guest import landlock, seccomp
 from repoloom.sandbox.process import Limits, Result, execute
 
 NOBODY = "65534"
@@ -26,8 +29,11 @@ _MANAGERS = {
     "zypper": "zypper install",
     "apk": "apk add",
 }
-LEVEL = "bubblewrap: own user, mount, pid, network, ipc, uts and cgroup namespaces, nobody, no capabilities, rlimits"
+UNSAFE = "none: unsafe (rlimits and a kill of the process group only)"
 
+_NAMESPACES = (
+    "bubblewrap: own user, mount, pid, network, ipc, uts and cgroup namespaces, nobody, no capabilities, rlimits"
+)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache")
 _STAGE = "/mnt"
 """Where root puts the toolchain for nobody; any directory that exists everywhere would do."""
@@ -40,13 +46,43 @@ def run(
     stdin: bytes = b"",
     binds: Mapping[str, Path] | None = None,
     environment: Mapping[str, str] | None = None,
+    proc: bool = False,
+    unsafe: bool = False,
 ) -> Result:
     """Run `command` inside, with `binds` (place inside -> file or folder here) to read. Never raises for what it does.
 
-    The result tells how it ended, never whether it was right: an exit code is the program's own claim.
+    The result tells how it ended, never whether it was right: an exit code is the program's own claim. With `proc`
+    there is a /proc, of the sandbox's own processes (JVM and Mono do not start without one). With `unsafe` there are
+    no walls, only a folder of its own for /work, and what stands in `binds` must stand there in truth.
     """
     inside = [*_limits(limits), *command]
-    return execute(_walls(inside, limits, binds or {}, environment or {}), limits, stdin)
+    if unsafe:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            home = {"HOME": folder, "TMPDIR": folder, "LANG": "C.UTF-8", **(environment or {})}
+            return execute(inside, limits, stdin, environment=home, folder=Path(folder))
+    with _filter() as (words, descriptors):
+        words += ["--proc", "/proc"] if proc else []
+        walls = _walls(inside, limits, binds or {}, environment or {}, words)
+        return execute(walls, limits, stdin, descriptors=descriptors)
+
+
+def nursery(command: Sequence[str], binds: Mapping[str, Path], environment: Mapping[str, str]) -> list[str]:
+    """The command line of a warm sandbox: it may make namespaces and mounts in its own, and filters its cases itself.
+
+    It does not die with the thread that started it (what --die-with-parent means), but ends when its socket closes.
+    """
+    words = _walls(command, Limits(), binds, environment, ["--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_SETPCAP"])
+    words.remove("--die-with-parent")  # the outermost
+    return words
+
+
+def level(unsafe: bool = False) -> str:
+    """Every layer that `run` has on this machine, in one line."""
+    if unsafe:
+        return UNSAFE
+    filtered = "seccomp" if seccomp.known() else "no seccomp (unknown architecture)"
+    version = landlock.version()
+    return f"{_NAMESPACES}, {filtered}, {f'Landlock {version}' if version else 'no Landlock'}"
 
 
 def missing() -> str | None:
@@ -64,7 +100,8 @@ def _limits(limits: Limits) -> list[str]:
     """Set inside: the kernel then counts the processes of this user namespace, not all of nobody's (Linux 5.14)."""
     rules = {
         "cpu": limits.cpu_seconds,
-        "as": limits.memory_bytes,
+        "data": limits.memory_bytes,
+        "as": limits.memory_bytes + limits.reserved_bytes,
         "nproc": limits.processes,
         "fsize": limits.file_bytes,
         "nofile": limits.open_files,
@@ -73,8 +110,27 @@ def _limits(limits: Limits) -> list[str]:
     return [_tool("prlimit"), *(f"--{name}={value}" for name, value in rules.items()), "--"]
 
 
+@contextmanager
+def _filter() -> Iterator[tuple[list[str], list[int]]]:
+    """The words and the descriptor that hand bubblewrap the system-call filter; it installs it last, before exec."""
+    if not seccomp.known():
+        yield [], []
+        return
+    reader, writer = os.pipe()
+    os.write(writer, seccomp.program())  # smaller than any pipe
+    os.close(writer)
+    try:
+        yield ["--seccomp", str(reader)], [reader]
+    finally:
+        os.close(reader)
+
+
 def _walls(
-    command: Sequence[str], limits: Limits, binds: Mapping[str, Path], environment: Mapping[str, str]
+    command: Sequence[str],
+    limits: Limits,
+    binds: Mapping[str, Path],
+    environment: Mapping[str, str],
+    words: Sequence[str],
 ) -> list[str]:
     outside: list[str] = []
     sources = {place: str(path) for place, path in binds.items()}
@@ -91,7 +147,7 @@ def _walls(
     for place, path in sources.items():
         walls += ["--ro-bind", path, place]
     walls += ["--dev", "/dev", "--remount-ro", "/dev", "--size", str(limits.disk_bytes), "--tmpfs", "/work"]
-    walls += ["--remount-ro", "/", "--chdir", "/work"]
+    walls += [*words, "--remount-ro", "/", "--chdir", "/work"]
     inside = {"PATH": "/usr/bin:/bin", "HOME": "/work", "TMPDIR": "/work", "LANG": "C.UTF-8", **environment}
     for name, value in inside.items():
         walls += ["--setenv", name, value]

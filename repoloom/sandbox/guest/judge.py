@@ -14,9 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-sys.path.append("/guest")  # where the sandbox holds this room and nothing else of the package
-
-from repoloom.sandbox.guest import candidate, wire  # the path comes first
+from repoloom.sandbox.guest import candidate, wire
 
 _PR_SET_DUMPABLE = 4
 
@@ -154,7 +152,7 @@ def _write_back(mine: Any, theirs: Any) -> None:
         mine.update(theirs)
 
 
-def main() -> None:
+def main(unsafe: bool = False) -> None:
     """Fork the candidate, lock the door, read the case, print the verdict."""
     requests, to_candidate = os.pipe()
     from_candidate, replies = os.pipe()
@@ -162,7 +160,7 @@ def main() -> None:
         os.close(to_candidate)
         os.close(from_candidate)
         try:
-            candidate.serve(requests, replies)
+            candidate.serve(requests, replies, unsafe)
         finally:
             os._exit(0)
     os.close(requests)
@@ -176,7 +174,3 @@ def main() -> None:
     verdict.write(json.dumps({"word": case["word"], "outcome": outcome, "detail": detail}))
     verdict.flush()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

