@@ -8,14 +8,13 @@ fields named, or all; strings inside lists and objects count too. NAME, by defau
 says.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from repoloom.errors import UserError
-from repoloom.tasks import jsonl
+from repoloom.tasks import jsonl, rows
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _FIELDS = re.compile(r"[A-Za-z0-9_-]+(?:,[A-Za-z0-9_-]+)*")
@@ -72,35 +71,12 @@ def parse(entry: str) -> Reference:
 
 def _rows(path: Path) -> Iterator[Mapping[str, object]]:
     if path.suffix == ".parquet":
-        yield from _parquet(path)
+        yield from rows.parquet(path)
     elif path.name.endswith((".json", ".json.gz")):
-        yield from _json(path)
+        for row in rows.in_json(path):
+            yield row if isinstance(row, dict) else {"": row}
     else:
         yield from jsonl.read(path, dict)
-
-
-def _parquet(path: Path) -> Iterator[Mapping[str, object]]:
-    import pyarrow as pa  # here, because a recipe is checked without it
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                yield from batch.to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
-
-
-def _json(path: Path) -> Iterator[Mapping[str, object]]:
-    """A row, a list of rows, or rows a line: files of all three kinds are called .json."""
-    try:
-        with jsonl.opened(path) as file:
-            whole = json.load(file)
-    except (ValueError, RecursionError):
-        yield from jsonl.read(path, dict)
-        return
-    for row in whole if isinstance(whole, list) else [whole]:
-        yield row if isinstance(row, dict) else {"": row}
 
 
 def _strings(value: object) -> Iterator[str]:
