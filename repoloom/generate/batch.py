@@ -1,78 +1,78 @@
 """Prompts that are continued together, one token a step for each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch import Tensor
 
-from repoloom.generate.sampling import Sampling, choose
-from repoloom.model.transformer import Cache, Transformer
+from repoloom.generate.network import Network
+from repoloom.generate.places import Places
+from repoloom.generate.sampling import Key, Sampling, choose
 
-READ_TOKENS = 2048
-"""Prompt tokens read at one time: the network's activations then stay in the processor's cache (three times as fast
-as 20,000 at once on two Zen 4 cores)."""
+PIECE = 256
+"""Prompts are read in pieces of so many tokens: enough for the kernels to be at their best, and few enough that most of
+what two prompts share, few-shot examples or all of it, is whole pieces, which are read once and keep their bits."""
+
+_FEWEST = 2
+"""Rows of a step: with one row alone oneDNN takes another kernel, whose bits are others."""
 
 
 class Batch:
-    """Rows of unequal prompts: padded on the right once, then each goes on at its own position (see `Cache`)."""
+    """Rows of unequal length, each with its next token chosen. Who is finished gives its place to the next prompt."""
 
-    def __init__(
-        self,
-        model: Transformer,
-        size: int,
-        prompts: Sequence[Sequence[int]],
-        numbers: Sequence[int],
-        sampling: Sampling,
-    ) -> None:
-        """`size`: entries of the tokenizer, beyond which the rows are padding; `numbers` key the prompts' draws."""
-        self.numbers = list(numbers)
-        self._model, self._size, self._sampling = model, size, sampling
-        self._positions = [len(prompt) for prompt in prompts]
-        capacity = min(max(self._positions) + sampling.max_tokens, model.config.context)
-        self._cache = Cache(model.config, len(prompts), capacity, model.head.device, model.head.dtype)
-        with torch.inference_mode():
-            self._hidden = torch.cat([self._read(prompts[rows], rows) for rows in _groups(self._positions)])
-            self._cache.set_lengths(torch.tensor(self._positions, device=model.head.device))
+    def __init__(self, network: Network, rows: int, capacity: int, sampling: Sampling) -> None:
+        """Room for `rows` prompts that have at most `capacity` tokens with what is written after them."""
+        self.tokens: list[int] = []
+        """The next token of each row."""
+        self._keys: list[Key] = []
+        self._network, self._sampling = network, sampling
+        self._places = Places(network.config, max(rows, _FEWEST), capacity, network.device, network.dtype)
+        self._page = Places(network.config, 1, capacity, network.device, network.dtype)
+        self._read: list[int] = []
+        self._hidden: Tensor | None = None
 
-    def _read(self, prompts: Sequence[Sequence[int]], rows: slice) -> Tensor:
-        """Put the prompts of these rows into the cache; the hidden state [R, hidden] after each one's last token."""
-        device = self._model.head.device
-        last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
-        padded = torch.zeros(len(prompts), max(map(len, prompts)), dtype=torch.int64)
-        for row, prompt in enumerate(prompts):
-            padded[row, : len(prompt)] = torch.tensor(prompt)
-        hidden: Tensor = self._model.model(padded.to(device), self._cache.part(rows))
-        return hidden[torch.arange(len(prompts), device=device), last]
+    @torch.inference_mode()
+    def put(self, row: int, prompt: Sequence[int], key: Key) -> None:
+        """Read a prompt into a row, an old one or the next, and choose its first token. `key` keys its draws."""
+        last = self._last_hidden(list(prompt))
+        self._places.take(row, self._page, 0, len(prompt))
+        self._keys[row : row + 1] = [key]
+        token = self._chosen(last.expand(_FEWEST, -1), [key] * _FEWEST, [len(prompt)] * _FEWEST)[0]
+        self.tokens[row : row + 1] = [token]
 
-    def choose(self) -> list[int]:
-        """The next token of each row, in the order of `numbers`."""
-        with torch.inference_mode():
-            logits = F.linear(self._hidden, self._model.head[: self._size])
-            self._next = choose(logits, self._sampling, list(zip(self.numbers, self._positions, strict=True)))
-        tokens: list[int] = self._next.tolist()
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Feed every row's token, and choose the one after it."""
+        count = len(self.tokens)
+        rows = max(count, _FEWEST)
+        self._places.lengths[count:rows] = 0
+        fed = torch.tensor(self.tokens + [0] * (rows - count), device=self._network.device)
+        hidden = self._network(fed[:, None], self._places)[:, 0]
+        keys = self._keys + self._keys[:1] * (rows - count)
+        self.tokens = self._chosen(hidden, keys, self._places.lengths[:rows].tolist())[:count]
+
+    def drop(self, row: int) -> None:
+        """Forget a finished row; the last row takes its place."""
+        last = len(self.tokens) - 1
+        if row < last:
+            self._places.take(row, self._places, last, int(self._places.lengths[last]))
+        self.tokens[row], self._keys[row] = self.tokens[last], self._keys[last]
+        del self.tokens[last], self._keys[last]
+
+    def _last_hidden(self, prompt: list[int]) -> Tensor:
+        """The hidden state [1, hidden] of a prompt's last token, its keys and values on the page."""
+        if prompt != self._read or self._hidden is None:
+            known = next((n for n, (a, b) in enumerate(zip(prompt, self._read, strict=False)) if a != b), None)
+            known = min(len(prompt) - 1, len(self._read)) if known is None else known
+            self._read = prompt
+            for first in range(known // PIECE * PIECE, len(prompt), PIECE):
+                self._page.lengths[0] = first
+                piece = torch.tensor([prompt[first : first + PIECE]], device=self._network.device)
+                self._hidden = self._network(piece, self._page)[:, -1]
+        assert self._hidden is not None
+        return self._hidden
+
+    def _chosen(self, hidden: Tensor, keys: Sequence[Key], positions: Sequence[int]) -> list[int]:
+        places = list(zip(keys, positions, strict=True))
+        tokens: list[int] = choose(self._network.logits(hidden), self._sampling, places).tolist()
         return tokens
-
-    def advance(self, finished: Sequence[int]) -> None:
-        """Feed the chosen tokens back, but for those of the finished rows (ascending), which go."""
-        with torch.inference_mode():
-            for row in reversed(finished):
-                last = len(self.numbers) - 1
-                self._cache.drop(row)
-                self._next[row] = self._next[last]
-                self._next = self._next[:last]
-                for values in (self.numbers, self._positions):
-                    values[row] = values[last]
-                    del values[last]
-            if self.numbers:
-                self._hidden = self._model.model(self._next[:, None], self._cache)[:, 0]
-                self._positions = [position + 1 for position in self._positions]
-
-
-def _groups(lengths: Sequence[int]) -> Iterator[slice]:
-    """Runs of rows that come to at most READ_TOKENS when padded to the longest, or one row."""
-    first = 0
-    for row in range(1, len(lengths) + 1):
-        if row == len(lengths) or max(lengths[first : row + 1]) * (row + 1 - first) > READ_TOKENS:
-            yield slice(first, row)
-            first = row

@@ -1,7 +1,7 @@
 """How the next token is chosen: the most likely one, or one drawn with temperature from the nucleus.
 
-A draw is keyed by (seed, prompt, position), never by call order or batch, so a prompt's sample does not depend on the
-prompts beside it.
+A draw is keyed by (seed, the prompt's key, position), never by call order or batch, so a prompt's sample does not
+depend on the prompts beside it.
 """
 
 import hashlib
@@ -10,6 +10,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+Key = int | str
+"""What names a prompt's draws: its number among others, or its task and sample."""
+
+_LIKELY = 256
+"""A nucleus has seldom more tokens; to find the likeliest takes a tenth of the time of sorting 49,152."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +29,32 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
 
-def choose(logits: Tensor, sampling: Sampling, places: Sequence[tuple[int, int]]) -> Tensor:
-    """One token [B] a row of logits [B, vocabulary]; `places` are (prompt's number, position) of each row."""
+def choose(logits: Tensor, sampling: Sampling, places: Sequence[tuple[Key, int]]) -> Tensor:
+    """One token [B] a row of logits [B, vocabulary]; `places` are (prompt's key, position) of each row."""
     if sampling.temperature <= 0:
         return logits.argmax(-1)
-    chance, token = torch.softmax(logits.float() / sampling.temperature, -1).sort(stable=True, descending=True)
-    above = chance.cumsum(-1) - chance
-    chance = chance.masked_fill(above >= sampling.top_p, 0.0)  # the nucleus [arXiv 1904.09751]; the first always stays
-    chance[:, 0] = chance[:, 0].clamp(min=torch.finfo(chance.dtype).tiny)
-    reached = chance.cumsum(-1)
-    draws = [_uniform(sampling.seed, prompt, position) for prompt, position in places]
-    aim = torch.tensor(draws, dtype=reached.dtype, device=reached.device)[:, None] * reached[:, -1:]
-    picked = (reached <= aim).sum(-1, keepdim=True)
-    last = (chance > 0).sum(-1, keepdim=True) - 1  # rounding may carry the aim to the very end
-    chosen: Tensor = token.gather(-1, torch.minimum(picked, last)).squeeze(-1)
-    return chosen
+    chances = torch.softmax(logits.float() / sampling.temperature, -1)
+    draws = [_uniform(sampling.seed, key, position) for key, position in places]
+    drawn = [_draw(*pair, sampling.top_p) for pair in zip(chances, draws, strict=True)]
+    return torch.stack(drawn)
 
 
-def _uniform(seed: int, prompt: int, position: int) -> float:
-    key = hashlib.blake2b(f"{seed}/{prompt}/{position}".encode(), digest_size=8).digest()
-    return int.from_bytes(key, "big") / 2**64
+def _draw(chances: Tensor, draw: float, top_p: float) -> Tensor:
+    """The token that a number from 0 to 1 picks from the nucleus [arXiv 1904.09751], in which the first always is."""
+    if top_p >= 1:
+        token, reached = None, chances.cumsum(0, dtype=torch.float64)
+        inside = len(chances)
+    else:
+        likely, token = chances.topk(min(_LIKELY, len(chances)))
+        if likely.sum() < top_p:
+            likely, token = chances.sort(descending=True, stable=True)
+        reached = likely.cumsum(0, dtype=torch.float64)
+        inside = int((reached - likely < top_p).sum().clamp(min=1))
+    picked = int(torch.searchsorted(reached[:inside], draw * float(reached[inside - 1]), right=True))
+    place = torch.tensor(min(picked, inside - 1), device=chances.device)  # rounding may carry the draw to the very end
+    return place if token is None else token[place]
+
+
+def _uniform(seed: int, key: Key, position: int) -> float:
+    digest = hashlib.blake2b(f"{seed}/{key}/{position}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

@@ -16,14 +16,13 @@ from torch import Tensor, nn
 
 from repoloom.model import attention, cross_entropy
 from repoloom.model.attention import Documents
-from repoloom.model.cache import Cache, Place, remember
 from repoloom.model.config import Config
 from repoloom.model.cross_entropy import IGNORED, OfChunk
 
-__all__ = ["IGNORED", "Cache", "Past", "Place", "RunBlock", "Transformer", "run_block"]
+__all__ = ["IGNORED", "Past", "RunBlock", "Transformer", "rotation", "run_block"]
 
-Past = Place | Documents | None
-"""What each token sees of those before it: the cache's too, those of its document, or all of its row."""
+Past = Documents | None
+"""What each token sees of those before it: those of its document, or all of its row."""
 
 
 class RMSNorm(nn.Module):
@@ -50,7 +49,7 @@ def _compute_dtype(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
-def _rotation(config: Config, position: Tensor) -> tuple[Tensor, Tensor]:
+def rotation(config: Config, position: Tensor) -> tuple[Tensor, Tensor]:
     """Cosine and sine [..., 1, width / 2] of RoPE's angles at `position` [...], float32.
 
     Computed for each batch, once for all layers: a table would be lost between devices and in casts.
@@ -73,7 +72,6 @@ class Attention(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.width = config.head_width
-        self.groups = config.heads // config.kv_heads
         kv = config.kv_heads * self.width
         self.q_proj = nn.Linear(config.hidden, config.hidden, bias=False)
         self.k_proj = nn.Linear(config.hidden, kv, bias=False)
@@ -87,19 +85,8 @@ class Attention(nn.Module):
         q = _rotate(self.q_proj(x).view(rows, time, -1, self.width), cos, sin).transpose(1, 2)
         k = _rotate(self.k_proj(x).view(rows, time, -1, self.width), cos, sin).transpose(1, 2)
         v = self.v_proj(x).view(rows, time, -1, self.width).transpose(1, 2)
-        mask = None
-        if isinstance(past, tuple):
-            k, v, mask = remember(past, k, v)
-            past = None
-        if mask is None:
-            y = self.attend(q, k, v, past)
-        elif time == 1:
-            # The heads that share keys stand as so many queries of one head: faster than to share by enable_gqa.
-            y = F.scaled_dot_product_attention(q.reshape(rows, -1, self.groups, self.width), k, v, attn_mask=mask)
-        else:
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.groups > 1)
-        y = y.reshape(rows, -1, time, self.width).transpose(1, 2)
-        out: Tensor = self.o_proj(y.reshape(rows, time, -1))
+        y = self.attend(q, k, v, past)
+        out: Tensor = self.o_proj(y.transpose(1, 2).reshape(rows, time, -1))
         return out
 
 
@@ -154,31 +141,20 @@ class Body(nn.Module):
         self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.hidden, config.norm_epsilon)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        cache: Cache | None = None,
-        documents: Tensor | None = None,
-        run: RunBlock = run_block,
-    ) -> Tensor:
-        """The normed hidden states of tokens [B, T] that continue what `cache` holds, or see `documents` [B, T] only.
+    def forward(self, tokens: Tensor, documents: Tensor | None = None, run: RunBlock = run_block) -> Tensor:
+        """The normed hidden states of tokens [B, T] that see their row, or only their document of `documents` [B, T].
 
         In each document, a run of one number, positions start at 0.
         """
-        assert cache is None or documents is None
         position = torch.arange(tokens.shape[1], device=tokens.device)
         past: Documents | None = None
-        if cache is not None and cache.longest > 0:
-            position = cache.lengths[:, None] + position
-        elif documents is not None:
+        if documents is not None:
             start = attention.starts(documents)
             position, past = position - start, attention.prepare(start)
         x = self.embed_tokens(tokens)
-        cos, sin = (part.to(_compute_dtype(x)) for part in _rotation(self.config, position))
-        for layer, block in enumerate(self.layers):
-            x = run(block, x, cos, sin, past if cache is None else (cache, layer))
-        if cache is not None:
-            cache.set_lengths(cache.lengths + tokens.shape[1])
+        cos, sin = (part.to(_compute_dtype(x)) for part in rotation(self.config, position))
+        for block in self.layers:
+            x = run(block, x, cos, sin, past)
         y: Tensor = self.norm(x)
         return y
 
@@ -213,15 +189,15 @@ class Transformer(nn.Module):
     def forward(
         self,
         tokens: Tensor,
-        cache: Cache | None = None,
-        last_only: bool = False,
         documents: Tensor | None = None,
+        *,
+        last_only: bool = False,
     ) -> Tensor:
         """Logits [B, T, vocabulary] of the token after each of `tokens` [B, T]; of the last one only if asked.
 
         Tokens of a row see only those of their document, where `documents` [B, T] numbers them.
         """
-        hidden = self.model(tokens, cache, documents)
+        hidden = self.model(tokens, documents)
         return F.linear(hidden[:, -1:] if last_only else hidden, self.head)
 
     def loss(
@@ -239,7 +215,7 @@ class Transformer(nn.Module):
         `documents` as in `forward`, `z_loss` as in `cross_entropy.mean`; `run` and `chunk` say how a layer and a chunk
         of the loss are run.
         """
-        hidden = self.model(tokens, None, documents, run).flatten(0, 1)
+        hidden = self.model(tokens, documents, run).flatten(0, 1)
         return cross_entropy.mean(hidden, self.head, targets.flatten(), chunk, z_loss)
 
     def compiled_loss(self, run: RunBlock = run_block, **options: Any) -> Callable[..., Tensor]:

@@ -8,7 +8,7 @@ import torch
 
 from repoloom.errors import UserError
 from repoloom.generate import Completion, Generator, Sampling
-from repoloom.generate.batch import Batch
+from repoloom.generate.network import Network
 from repoloom.generate.sampling import choose
 from repoloom.progress import bar
 
@@ -152,15 +152,46 @@ def test_padding_rows_are_never_written(generator, prompts, monkeypatch):
             model.lm_head.weight[size:] = padding
 
 
-def test_long_prompts_are_read_in_parts(generator, prompts, monkeypatch):
-    whole = generator.complete(prompts[:20], Sampling(max_tokens=6))
-    monkeypatch.setattr("repoloom.generate.batch.READ_TOKENS", 150)
+def passes(generator, monkeypatch):
+    """Every pass of the network that follows: its rows and tokens."""
     seen = []
-    read = Batch._read
-    monkeypatch.setattr(Batch, "_read", lambda self, part, rows: seen.append(len(part)) or read(self, part, rows))
-    assert generator.complete(prompts[:20], Sampling(max_tokens=6)) == whole
-    assert sum(seen) == 20
-    assert len(seen) > 5
+    network = Network.__call__
+    monkeypatch.setattr(
+        Network, "__call__", lambda self, ids, places: seen.append(tuple(ids.shape)) or network(self, ids, places)
+    )
+    return seen
+
+
+def test_what_prompts_share_is_read_once(generator, prompts, monkeypatch):
+    monkeypatch.setattr("repoloom.generate.batch.PIECE", 16)
+    seen = passes(generator, monkeypatch)
+    base = max(prompts, key=len)[:70]
+    alike = [base, base, [*base[:50], *prompts[5][-20:]], base]
+    completions = generator.complete(alike, Sampling(max_tokens=1))
+    assert sum(tokens for _, tokens in seen) == 70 + 22  # the other one shares three pieces of 16
+    for prompt, completion in zip(alike, completions, strict=True):
+        assert completion.tokens == plainly(generator, prompt, 1)[0]
+
+
+def test_no_token_is_computed_that_the_rules_do_not_allow(generator, prompts, monkeypatch):
+    """One pass reads a prompt and gives its first token; each further one is a row of a step."""
+    text = "".join(completion.text for completion in generator.complete(prompts, Sampling(max_tokens=30)))
+    stop = Counter(text).most_common(1)[0][0]
+    monkeypatch.setattr("repoloom.generate.generator.ROWS", 8)
+    seen = passes(generator, monkeypatch)
+    chosen = prompts[:40]
+    completions = generator.complete(chosen, Sampling(max_tokens=30, stop=(stop,)))
+    assert any(completion.finish == "stop" for completion in completions)
+    ended = [
+        completion.finish == "stop" and stop not in generator.tokenizer.decode(completion.tokens)
+        for completion in completions
+    ]
+    drawn = sum(len(completion.tokens) + end for completion, end in zip(completions, ended, strict=True))
+    steps = [rows for rows, tokens in seen if rows > 1]
+    read = sum(tokens for rows, tokens in seen if rows == 1)
+    assert read <= sum(map(len, chosen))
+    assert 0 <= sum(steps) - (drawn - len(chosen)) <= steps.count(2)  # a last row has company for its bits' sake
+    assert max(steps) == 8
 
 
 def test_progress_counts_prompts(generator, prompts, capsys):

@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from repoloom.model.config import Config
-from repoloom.model.transformer import Cache, Transformer, run_block
+from repoloom.model.transformer import Transformer, run_block
 
 SHAPES = {
     "grouped": {"heads": 4, "kv_heads": 2},
@@ -218,34 +218,6 @@ def test_compiled_loss_is_the_loss(time, documents):
         torch.testing.assert_close(loss, wanted)
         for name, parameter in ours.named_parameters():
             torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-6, rtol=1e-4)
-
-
-def test_cache_gives_what_the_whole_text_gives():
-    """Rows of unequal length, one token at a time, several at a time, and rows that end in between."""
-    ours, theirs = pair(**SHAPES["grouped"])
-    x = tokens(4, 60)
-    wanted = theirs(x).logits
-    lengths = torch.tensor([5, 9, 3, 9])
-    rows = [0, 1, 2, 3]
-    with torch.inference_mode():
-        cache = Cache(ours.config, 4, 60, torch.device("cpu"), torch.float32)
-        ours(x[:, :9], cache)
-        cache.set_lengths(lengths)
-        done = lengths.tolist()
-        for step in range(20):
-            if step in (4, 11):
-                cache.drop(1)
-                rows[1] = rows[-1]
-                rows.pop()
-            time = 3 if step == 7 else 1
-            new = torch.stack([x[row, done[row] : done[row] + time] for row in rows])
-            logits = ours(new, cache)
-            for place, row in enumerate(rows):
-                expected = wanted[row, done[row] : done[row] + time]
-                torch.testing.assert_close(logits[place], expected, atol=2e-5, rtol=1e-4)
-                done[row] += time
-    assert rows == [0, 2]
-    assert cache.lengths.tolist() == [done[0], done[2]]
 
 
 def test_weights_are_keyed_by_seed_and_name():
