@@ -305,13 +305,36 @@ class Tune(Section):
 class Evaluate(Section):
     """What is measured on the held-out repositories and which benchmarks run."""
 
-    benchmarks: tuple[Literal["humaneval"], ...] = ("humaneval",)
+    benchmarks: tuple[str, ...] = ("humaneval",)
+    """Each NAME or NAME:VARIANT, as `repoloom tasks` knows them."""
+    data: dict[str, str] = {}
+    """By benchmark, its data where that does not come with the package: a path, or hf:OWNER/NAME/FILE."""
+    n: Positive = 1
+    """Samples a task."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0 is greedy, as DeepSeek Coder was scored [P 4.1]."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    new_tokens: Positive | None = None
+    """At most so many generated for a task; by default as many as the benchmark's protocol has."""
     heldout_tokens: Positive = 500_000
+    text_characters: Positive = 200_000
+    """Of each language, where shards are given to measure bits per byte on."""
     infilling_tasks: Annotated[int, Field(ge=0)] = 200
-    new_tokens: Positive = 500
-    """At most so many generated for a HumanEval task [R]."""
     samples: Annotated[int, Field(ge=0)] = 6
     """Texts the model writes for the report."""
+
+    @field_validator("benchmarks")
+    @classmethod
+    def _known(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            benchmark, _, variant = entry.partition(":")
+            try:
+                tasks.variant(benchmark, variant or None)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+        if len(set(entries)) < len(entries):
+            raise ValueError("a benchmark is named twice")
+        return entries
 
 
 class Recipe(Section):

@@ -91,7 +91,7 @@ def stages(recipe: Recipe, out: Path) -> dict[str, Callable[[], Manifest | None]
         from repoloom.evaluate import evaluate
 
         return evaluate(
-            out / "model",
+            str(out / "model"),
             out / "evaluate",
             recipe.evaluate,
             recipe.seed,

@@ -18,7 +18,7 @@ from tests.street import COMMAND, ROOT, at_once, copies, environment, refused, r
 
 COMMANDS = (
     "run", "collect", "curate", "explain", "order", "tokenizer", "pack", "tokens", "pretrain", "plan", "tune",
-    "evaluate", "tasks", "score", "complete", "chat", "serve", "export", "report",
+    "evaluate", "compare", "tasks", "score", "complete", "chat", "serve", "export", "report",
 )  # fmt: skip
 TO_COME = ("review", "import")
 """Of the design, and not there yet."""
@@ -184,7 +184,9 @@ BAD_ARGUMENTS = {
     "collect dir:EMPTY --megabytes inf --out OUT": "megabytes: ",
     "tokenizer EMPTY --vocab-size 5 --out OUT": "vocabulary: ",
     "evaluate EMPTY --benchmark humanevil --out OUT": "benchmarks: ",
-    "tasks humanevil": "no benchmark named 'humanevil': choose one of humaneval, mbpp",
+    "evaluate EMPTY --benchmark humaneval-cpp --out OUT": "humaneval-cpp: its data does not come with the package",
+    "evaluate EMPTY --data humaneval --out OUT": "--data humaneval: expected NAME=PATH",
+    "tasks humanevil": "no benchmark named 'humanevil': choose one of humaneval, humaneval-cpp, ",
     "score humanevil RECIPE": "no benchmark named 'humanevil'",
     "complete EMPTY app.py:1": "app.py:1: expected FILE:LINE:COLUMN",
     "complete EMPTY app.py:one:1": "app.py:one:1: expected FILE:LINE:COLUMN",
@@ -205,8 +207,9 @@ FAILING_WORK = {
     "tokenizer MISSING --out OUT": "MISSING holds no documents/part-*.parquet",
     "pack MISSING --tokenizer EMPTY --out OUT": "EMPTY is not a tokenizer's folder",
     "tokens MISSING nonsense": "nonsense is no folder with a tokenizer.json",
-    "pretrain RECIPE --out OUT": "OUT/pack holds no manifest.json",
+    "pretrain RECIPE --out OUT": "OUT/tokenizer is not a tokenizer's folder",
     "evaluate MISSING --out OUT": "MISSING is no model folder",
+    "compare EMPTY MISSING": "EMPTY and MISSING hold samples of no benchmark in common",
     "complete MISSING app.py:1:1": "MISSING is no model folder",
     "serve MISSING": "MISSING is no model folder",
     "export MISSING --to gguf --out OUT": "MISSING is no model folder",
@@ -310,7 +313,8 @@ def test_json_is_valid_and_stdout_holds_nothing_else(corpus: Path, tmp_path: Pat
     assert ["_manager.py", "_hooks.py"] in ordered["edges"]
     assert ordered["files"].index("_hooks.py") < ordered["files"].index("_manager.py")
     lines = repoloom("tasks", "humaneval", "--json").stdout.splitlines()
-    assert [set(json.loads(line)) for line in lines] == [{"task_id", "prompt", "suffix", "reference"}] * 164
+    assert all({"task_id", "prompt", "suffix", "reference"} <= set(json.loads(line)) for line in lines)
+    assert len(lines) == 164
 
 
 def test_what_was_dropped_and_kept_is_explained(corpus: Path) -> None:

@@ -71,8 +71,8 @@ def run(tmp_path: Path, environment: dict[str, str], *changes: str) -> tuple[Pat
 def test_without_bubblewrap_it_finishes_and_says_how_to_have_it(tmp_path: Path, bare: dict[str, str]):
     out, said = run(tmp_path, bare)
     results = json.loads((out / "evaluate" / "results.json").read_text())
-    assert results["humaneval"]["not_run"].startswith("no sandbox: install bubblewrap")
-    assert "not run: no sandbox" in (out / "report" / "index.html").read_text()
+    assert results["benchmarks"]["humaneval"]["not_run"].startswith("no sandbox: install bubblewrap")
+    assert "no benchmark was run: humaneval: no sandbox" in (out / "report" / "index.html").read_text()
     assert [line for line in said if "bubblewrap" in line] == [
         "humaneval: not run, since there is no sandbox: install bubblewrap (apt install bubblewrap, or dnf install "
         "bubblewrap)"

@@ -50,7 +50,7 @@ def test_the_defaults_are_the_published_values() -> None:
     assert (thresholds["data-characters-least"], thresholds["data-characters-most"]) == (50, 5000)
     assert (curate.duplicate_similarity, curate.duplicate_ngram, curate.duplicate_permutations) == (0.7, 5, 256)
     assert (curate.contamination_ngram, curate.decontaminate) == (10, ("humaneval", "mbpp", "gsm8k"))
-    assert (default.evaluate.benchmarks, default.evaluate.new_tokens) == (("humaneval",), 500)
+    assert (default.evaluate.benchmarks, default.evaluate.n, default.evaluate.temperature) == (("humaneval",), 1, 0)
 
 
 def test_the_published_shape_has_the_published_number_of_parameters() -> None:
@@ -99,7 +99,10 @@ def test_every_recipe_that_comes_with_the_package_loads(place: Path) -> None:
         ("[batches]\nweights = {python = 2.0, pythn = 1.0}", "batches.weights: 'pythn'"),
         ("[batches]\nweights = {python = 0}", "batches.weights.python: "),
         ("[pretrain]\nbetas = [0.9]", "pretrain.betas"),
-        ("[evaluate]\nbenchmarks = ['mbpp', 'humaneval']", "evaluate.benchmarks.0: "),
+        ("[evaluate]\nbenchmarks = ['mbpp', 'humanevil']", "evaluate.benchmarks: no benchmark named 'humanevil'"),
+        ("[evaluate]\nbenchmarks = ['mbpp:shots']", "evaluate.benchmarks: mbpp has no variant 'shots'"),
+        ("[evaluate]\nbenchmarks = ['mbpp', 'mbpp']", "evaluate.benchmarks: a benchmark is named twice"),
+        ("[evaluate]\ntop_p = 0", "evaluate.top_p: "),
         ("model = 3", "model: "),
         ("tune = 5", "tune: "),
         ("tune = [5]", "tune: "),

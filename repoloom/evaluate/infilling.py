@@ -14,6 +14,7 @@ from repoloom.evaluate.heldout import keyed
 from repoloom.formats import parts, rows
 from repoloom.generate import Generator, Sampling
 from repoloom.progress import bar
+from repoloom.tasks.similarity import edit_similarity
 from repoloom.tokens import fim
 
 LINE = Sampling(max_tokens=64, stop=("\n",))
@@ -90,25 +91,6 @@ def prefix_only(generator: Generator, prefix: str) -> list[int]:
     reach = generator.model.config.context * _CHARACTERS_A_TOKEN
     bos = generator.tokenizer.bos
     return [*([] if bos is None else [bos]), *generator.tokenizer.encode(prefix[-reach:])]
-
-
-def edit_similarity(a: str, b: str) -> float:
-    """1 - (insertions + deletions) / (both lengths): what rapidfuzz calls `ratio`. Two empty texts are equal.
-
-    The longest common subsequence is found with one integer as a bit vector (Hyyrö 2004).
-    """
-    if not a and not b:
-        return 1.0
-    places: dict[str, int] = {}
-    for place, character in enumerate(a):
-        places[character] = places.get(character, 0) | 1 << place
-    whole = (1 << len(a)) - 1
-    unmatched = whole
-    for character in b:
-        matches = unmatched & places.get(character, 0)
-        unmatched = (unmatched + matches | unmatched - matches) & whole
-    common = len(a) - unmatched.bit_count()
-    return 2 * common / (len(a) + len(b))
 
 
 def _compare(written: list[str], lines: list[str]) -> dict[str, float]:

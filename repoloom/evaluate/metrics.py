@@ -52,9 +52,15 @@ def pass_at_k(samples: int, passed: int, k: int) -> float:
 def estimate(scores: Mapping[str, float], groups: Mapping[str, str] | None = None, seed: int = 0) -> Estimate:
     """The mean of the tasks' scores, with its percentile bootstrap interval [Efron 1979] of `ROUNDS` resamples.
 
-    `groups` names what each task was made from, where several share it. Raises ValueError without a task.
+    Where no task was solved, or all were, resamples say nothing, and the interval is the exact one [Clopper and Pearson
+    1934]. `groups` names what each task was made from, where several share it. Raises ValueError without a task.
     """
     sums, sizes = _by_group(scores, groups)
+    unseen = 1.0 - ((1 - LEVEL) / 2) ** (1 / len(sums))
+    if not sums.any():
+        return Estimate(0.0, 0.0, unseen)
+    if (sums == sizes).all():
+        return Estimate(1.0, 1.0 - unseen, 1.0)
     means = _resampled(sums, sizes, seed)
     return Estimate(float(sums.sum() / sizes.sum()), *_interval(means))
 

@@ -56,13 +56,16 @@ def headline(run: Run) -> list[tuple[str, str]]:
         try:
             found.append((value(), name))
         except AbsentError:
-            found.append(("–", name))
+            if not run.alone:
+                found.append(("–", name))
     return found
 
 
 def summary(run: Run) -> str:
     """The run in one sentence."""
     try:
+        if run.alone:
+            return f"What {'/'.join(str(run.results()['model']).rsplit('/', 2)[-2:])} can do, measured."
         repositories = plural(run.counts("collect")["kept"]["repositories"], "repository", "repositories")
         if "pretrain" not in run.finished:
             return f"{repositories} on their way to a code model."
@@ -79,7 +82,7 @@ def summary(run: Run) -> str:
 
 def unfinished(run: Run) -> list[str]:
     """The stages that have left no manifest."""
-    return [_name(stage) for stage in STAGES if stage not in run.finished]
+    return [_name(stage) for stage in STAGES if stage not in run.finished and not run.alone]
 
 
 def _name(stage: str) -> str:

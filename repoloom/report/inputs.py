@@ -34,7 +34,12 @@ class Run:
     def __init__(self, folder: Path) -> None:
         """Raises UserError where no stage has left anything."""
         self.folder = folder
-        self._manifests = {stage: _read(folder / stage / MANIFEST) for stage in STAGES}
+        self.alone = (_read(folder / MANIFEST) or Table()).get("stage") == "evaluate"
+        """Whether the folder is what `repoloom evaluate` wrote, with no run around it."""
+        self._places = {stage: folder / stage for stage in STAGES}
+        if self.alone:
+            self._places = {"evaluate": folder}
+        self._manifests = {stage: _read(place / MANIFEST) for stage, place in self._places.items()}
         if not any(self._manifests.values()):
             raise UserError(
                 f"{folder} holds no finished stage (such as collect/{MANIFEST}): is it the folder of a run?"
@@ -43,11 +48,11 @@ class Run:
     @property
     def finished(self) -> list[str]:
         """The stages whose manifest stands, in their order."""
-        return [stage for stage in STAGES if self._manifests[stage] is not None]
+        return [stage for stage, found in self._manifests.items() if found is not None]
 
     def manifest(self, stage: str) -> Table:
         """A stage's manifest."""
-        found = self._manifests[stage]
+        found = self._manifests.get(stage)
         if found is None:
             raise AbsentError(f"{stage} has not finished")
         return found
@@ -77,14 +82,19 @@ class Run:
 
     def results(self) -> Table:
         """What evaluate measured."""
-        found = _read(self.folder / "evaluate" / "results.json")
+        found = _read(self._places["evaluate"] / "results.json")
         if found is None:
             raise AbsentError("evaluate has not finished")
         return found
 
+    def answers(self) -> dict[str, Path]:
+        """The samples of each benchmark that was run."""
+        return {path.stem: path for path in sorted((self._places["evaluate"] / "samples").glob("*.jsonl"))}
+
     def digests(self) -> dict[str, str]:
         """Of every file that the page is made from, so that it is made anew when one changes."""
-        files = [self.folder / stage / name for stage in STAGES for name in (MANIFEST, "metrics.jsonl", "results.json")]
+        names = (MANIFEST, "metrics.jsonl", "results.json")
+        files = [place / name for place in self._places.values() for name in names] + list(self.answers().values())
         return {str(file.relative_to(self.folder)): digest_file(file) for file in files if file.is_file()}
 
 

@@ -32,6 +32,8 @@ class Figure:
     note: str = ""
     listing: Sequence[str] = ()
     """A numbered list in columns: the files of a repository in their order."""
+    links: Sequence[tuple[str, str]] = ()
+    """(page beside this one, what it shows)."""
     kind: str = field(default="figure", init=False)
 
 

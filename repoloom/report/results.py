@@ -1,7 +1,6 @@
 """The page's sections about the model: its scores beside baselines, and what it writes."""
 
 from repoloom.languages import LANGUAGES
-from repoloom.report import published
 from repoloom.report.inputs import AbsentError, Run, Table
 from repoloom.report.numerals import compact, percent, plural, size
 from repoloom.report.page import Figure, Numbers, Sample, both
@@ -87,35 +86,37 @@ def infilling(run: Run) -> Figure:
     )
 
 
-def humaneval(run: Run) -> Figure:
-    """HumanEval pass@1 beside the published one, or why it was not run."""
-    scores = run.results()["humaneval"]
-    if "not_run" in scores:
-        reason = str(scores["not_run"])
-        return Figure(f"HumanEval: not run: {reason}" if not reason.startswith("not run") else f"HumanEval: {reason}")
-    passed = scores["pass@1"]
-    rows = [
-        Bar("this model", passed, percent(passed), "accent"),
-        Bar(
-            "DeepSeek-Coder-Base 1.3B, published",
-            published.HUMANEVAL_1_3B,
-            percent(published.HUMANEVAL_1_3B),
-            "published",
-        ),
+def text(run: Run) -> Figure:
+    """Bits a byte of text that was given, and of its middles, by language."""
+    scores = _measured(run, "text")
+    languages = sorted(scores["by_language"].items(), key=lambda item: -item[1]["bytes"])
+    names = [LANGUAGES[name].name if name in LANGUAGES else name for name, _ in languages]
+    measured = [row for _, row in languages]
+    takeaway = f"{scores['bits_per_byte']:.2f} bits per byte on {size(scores['bytes'])} of text"
+    if scores.get("psm") is not None:
+        gain = 1 - scores["psm"] / scores["prefix_only"]
+        takeaway += f"; a middle costs {scores['psm']:.2f}, {abs(gain) * 100:.1f}% {'less' if gain >= 0 else 'more'}"
+        takeaway += " for seeing what is behind it"
+    lengths = [
+        Bar(name, row["bits_per_byte"], _bits(row["bits_per_byte"]), "accent")
+        for name, row in zip(names, measured, strict=True)
     ]
-    takeaway = f"HumanEval pass@1 is {percent(passed)}: "
-    takeaway += f"{scores['passed']} of {plural(scores['tasks'], 'task')} pass their tests in the sandbox"
-    outcomes = scores.get("outcomes") or {}
+    table = [
+        [name, *(_bits(row.get(key)) for key in ("bits_per_byte", "psm", "prefix_only")), size(row["bytes"])]
+        for name, row in zip(names, measured, strict=True)
+    ]
     return Figure(
         takeaway + ".",
-        both(lambda width: bars(rows, width, f"Bar chart. {takeaway}.")),
+        both(lambda width: bars(lengths, width, f"Bar chart, less is better. {takeaway}.")),
         numbers=Numbers(
-            ["outcome", "tasks"],
-            [[name, f"{count:,}"] for name, count in sorted(outcomes.items(), key=lambda o: -o[1])],
+            ["language", "bits a byte", "middle, PSM", "middle, prefix alone", "text"], table, "By language"
         ),
-        note="Greedy decoding, one sample a task. The published model has 1.3 billion parameters and read 2 trillion "
-        "tokens: it stands here as a measure of the distance, not as a rival.",
+        note="Less is better. The text was drawn by characters, so that models of other tokenizers read the same.",
     )
+
+
+def _bits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def samples(run: Run) -> list[Figure | Sample]:

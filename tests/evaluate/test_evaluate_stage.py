@@ -1,6 +1,8 @@
 """The stage on a real tokenizer, a real pack and an untrained model: each part, resumed, or told why it cannot be."""
 
+import gzip
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from repoloom import recipe, sandbox
-from repoloom.evaluate import compression, evaluate, heldout, humaneval, samples
+from repoloom import recipe, sandbox, tasks
+from repoloom.errors import UsageError
+from repoloom.evaluate import benchmark, compression, evaluate, heldout, samples
 from repoloom.formats import DOCUMENT
 from repoloom.generate import Generator
 from repoloom.model import huggingface
@@ -57,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measure(run: Path, out: Path, settings: recipe.Evaluate = SETTINGS, **changes: Any) -> dict[str, Any]:
     places = {"pack": run / "pack", "curated": run / "curate", "instruct": run / "model-instruct"} | changes
-    evaluate(run / "model", out, settings, 0, **places)
+    evaluate(str(run / "model"), out, settings, 0, **places)
     results: dict[str, Any] = json.loads((out / "results.json").read_text())
     return results
 
@@ -77,7 +80,8 @@ def test_everything_is_measured(run: Path, tmp_path: Path) -> None:
     assert results["infilling"]["tasks"] == 5
     assert {sample["kind"] for sample in results["samples"]} == {"infill", "complete", "instruct"}
     assert len(results["samples"]) == 5
-    assert results["humaneval"] == {"not_run": "not among evaluate.benchmarks"}
+    assert results["benchmarks"] == {}
+    assert results["text"] == {"not_run": "no shards were given"}
 
 
 def test_the_same_bytes_again_and_nothing_done_twice(run: Path, tmp_path: Path) -> None:
@@ -139,19 +143,75 @@ def test_an_interrupted_evaluation_goes_on(run: Path, tmp_path: Path, monkeypatc
     assert "model" in json.loads((tmp_path / "out" / "results.json").read_text())["bits_per_byte"]
 
 
-def test_humaneval_in_the_sandbox(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def humaneval(folder: Path, count: int = 6, **changes: Any) -> recipe.Evaluate:
+    """Settings for its first tasks."""
+    place = folder / "humaneval.jsonl"
+    with gzip.open(tasks.find("humaneval").data(), "rt", encoding="utf-8") as file:  # type: ignore[misc]
+        place.write_text("".join(islice(file, count)), "utf-8")
+    return SETTINGS.model_copy(update={"benchmarks": ("humaneval",), "data": {"humaneval": str(place)}} | changes)
+
+
+def test_a_benchmark_in_the_sandbox(run: Path, tmp_path: Path) -> None:
     if sandbox.probe().reason is not None:
         pytest.skip(f"no sandbox: {sandbox.probe().reason}")
-    monkeypatch.setattr("repoloom.evaluate.load", lambda name: humaneval_tasks(name))
-    results = measure(run, tmp_path / "out", SETTINGS.model_copy(update={"benchmarks": ("humaneval",)}))
-    scores = results["humaneval"]
-    assert (scores["tasks"], scores["passed"], scores["pass@1"]) == (6, 0, 0.0)
-    assert sum(scores["outcomes"].values()) == 6
-    rows = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
-    assert [row["task_id"] for row in rows] == [f"HumanEval/{number}" for number in range(6)]
+    settings = humaneval(tmp_path, n=2, temperature=0.8)
+    found = measure(run, tmp_path / "out", settings)["benchmarks"]["humaneval"]
+    assert (found["variant"], found["tasks"], found["samples"], found["n"]) == ("deepseek", 6, 12, 2)
+    assert found["scores"]["pass@1"]["mean"] == 0.0
+    assert 0.4 < found["scores"]["pass@1"]["high"] < 0.5, "1 - 0.025^(1/6)"
+    assert sum(found["outcomes"].values()) == 12
+    assert found["untouched"]["tasks"] == 6
+    assert found["sandbox"] == sandbox.probe().level
+    rows = samples_of(tmp_path / "out", "humaneval")
+    assert [(row["task_id"], row["sample"]) for row in rows] == [(f"HumanEval/{n // 2}", n % 2) for n in range(12)]
+    assert rows[0]["completion"] != rows[1]["completion"]
+    assert not (tmp_path / "out" / benchmark.WORK).exists()
 
 
-def test_humaneval_without_a_sandbox_says_so_and_the_stage_goes_on(
+def test_a_killed_benchmark_goes_on_to_the_same_samples(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = humaneval(tmp_path, 3)
+    measure(run, tmp_path / "whole", settings)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(benchmark, "score", interrupt)
+        measure(run, tmp_path / "out", settings)
+    made = tmp_path / "out" / benchmark.WORK / "humaneval.0.jsonl"
+    lines = made.read_bytes().splitlines(keepends=True)
+    made.write_bytes(b"".join(lines[:2]) + lines[2][:10])
+    measure(run, tmp_path / "out", settings)
+    assert samples_of(tmp_path / "out", "humaneval") == samples_of(tmp_path / "whole", "humaneval")
+
+
+def test_what_a_training_file_holds_is_touched(run: Path, tmp_path: Path) -> None:
+    settings = humaneval(tmp_path, 4)
+    rows = [json.loads(line) for line in (tmp_path / "humaneval.jsonl").read_text("utf-8").splitlines()]
+    curated = tmp_path / "curate"
+    with build(curated, "curate", inputs={}, settings={}, code=[]) as work:
+        text = "# a.py\n" + rows[1]["prompt"] + rows[1]["canonical_solution"]
+        file = {"path": "a.py", "language": "python", "start": 0, "end": len(text)}
+        with work.write("documents/part-00000.parquet") as path:
+            pq.write_table(pa.Table.from_pylist([document(0) | {"files": [file], "text": text}], DOCUMENT), path)
+        work.finish({})
+    found = measure(run, tmp_path / "out", settings, curated=curated, pack=None)["benchmarks"]["humaneval"]
+    assert found["untouched"]["tasks"] == 3
+    shared = {row["task_id"]: row.get("shared", 0) for row in samples_of(tmp_path / "out", "humaneval")}
+    assert shared["HumanEval/1"] > 50
+    assert max(shared[f"HumanEval/{n}"] for n in (0, 2, 3)) < 10
+
+
+def test_shards_are_measured(run: Path, tmp_path: Path) -> None:
+    found = measure(run, tmp_path / "out", shards=run / "curate")["text"]
+    assert found["bytes"] == sum(row["bytes"] for row in found["by_language"].values())
+    assert found["bits_per_byte"] > 0
+    assert found["psm"] > 0
+
+
+def test_a_benchmark_without_a_sandbox_says_so_and_the_stage_goes_on(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bubblewrap, "missing", lambda: bubblewrap.INSTALL)
@@ -160,8 +220,18 @@ def test_humaneval_without_a_sandbox_says_so_and_the_stage_goes_on(
         results = measure(run, tmp_path / "out", SETTINGS.model_copy(update={"benchmarks": ("humaneval",)}))
     finally:
         sandbox.probe.cache_clear()
-    assert results["humaneval"]["not_run"].startswith("no sandbox: install bubblewrap (apt install")
+    assert results["benchmarks"]["humaneval"]["not_run"].startswith("no sandbox: install bubblewrap (apt install")
     assert results["samples"]
+
+
+def test_data_that_is_not_given_is_asked_for(run: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"benchmarks": ("humaneval-cpp",)})
+    with pytest.raises(UsageError, match="humaneval-cpp: its data does not come with the package: give --data"):
+        measure(run, tmp_path / "out", settings)
+
+
+def samples_of(out: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "samples" / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_without_anything_held_out(run: Path, tmp_path: Path) -> None:
@@ -169,13 +239,3 @@ def test_without_anything_held_out(run: Path, tmp_path: Path) -> None:
     assert "nothing is held out" in results["bits_per_byte"]["not_run"]
     assert "nothing is held out" in results["infilling"]["not_run"]
     assert results["samples"] == []
-
-
-def humaneval_tasks(name: str) -> list[Any]:
-    from repoloom.tasks import load
-
-    return load(name)[:6]
-
-
-def test_stop_texts_are_the_published_ones() -> None:
-    assert humaneval.STOP == ("\ndef", "\nclass", "\nif", "\n#", "\nprint")

@@ -2,19 +2,24 @@
 
 import pytest
 
-from repoloom.evaluate import humaneval
 from repoloom.evaluate.score import judge_all
-from repoloom.sandbox import probe
-from repoloom.tasks import load
+from repoloom.sandbox import Limits, probe
+from repoloom.tasks import Task, load, variant
 
+WAY = variant("humaneval", "deepseek")
+LIMITS = Limits(seconds=WAY.seconds)
 needs_sandbox = pytest.mark.skipif(probe().reason is not None, reason=f"no sandbox: {probe().reason}")
+
+
+def program(task: Task, completion: str) -> str:
+    return WAY.program(task, WAY.answer(task, completion))
 
 
 @needs_sandbox
 def test_solutions_pass_as_the_protocol_puts_them_together() -> None:
     tasks = load("humaneval")[::8]
-    programs = [humaneval.program(task, task.reference) for task in tasks]
-    assert [v.passed for v in judge_all(tasks, programs, humaneval.LIMITS)] == [True] * len(tasks)
+    programs = [program(task, task.reference) for task in tasks]
+    assert [v.passed for v in judge_all(tasks, programs, LIMITS)] == [True] * len(tasks)
 
 
 @needs_sandbox
@@ -22,10 +27,10 @@ def test_the_prelude_is_there_and_numpy_where_it_is_named() -> None:
     task = load("humaneval")[53]
     assert task.entry_point == "add"
     completions = ["    return int(np.add(x, y))", "    return math.floor(Counter(a=x + y)['a'])", "    return npp"]
-    verdicts = judge_all([task] * 3, [humaneval.program(task, text) for text in completions], humaneval.LIMITS)
+    verdicts = judge_all([task] * 3, [program(task, text) for text in completions], LIMITS)
     assert [v.passed for v in verdicts] == [True, True, False]
 
 
 def test_numpy_is_not_imported_for_nothing() -> None:
     task = load("humaneval")[0]
-    assert "numpy" not in humaneval.program(task, "    return True")
+    assert "numpy" not in program(task, "    return True")

@@ -40,6 +40,12 @@ def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 180 <= held <= 199
 
 
+@pytest.mark.parametrize(("solved", "low", "high"), [(0.0, 0.0, 0.0222), (1.0, 0.9778, 1.0)])
+def test_none_of_many_is_not_never(solved: float, low: float, high: float) -> None:
+    found = metrics.estimate({str(number): solved for number in range(164)})
+    assert (found.mean, found.low, found.high) == pytest.approx((solved, low, high), abs=1e-4)
+
+
 def test_tasks_of_one_function_are_drawn_together() -> None:
     rng = np.random.default_rng(2)
     solved = rng.random(50) < 0.5

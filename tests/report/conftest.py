@@ -141,11 +141,28 @@ RESULTS: dict[str, Any] = {
         "with_suffix": {"exact_match": 0.125, "edit_similarity": 0.471},
         "prefix_only": {"exact_match": 0.065, "edit_similarity": 0.383},
     },
-    "humaneval": {
-        "pass@1": 0.0061,
-        "tasks": 164,
-        "passed": 1,
-        "outcomes": {"wrong": 101, "error": 57, "timeout": 5, "passed": 1},
+    "benchmarks": {
+        "humaneval": {
+            "variant": "deepseek",
+            "tasks": 164,
+            "samples": 164,
+            "n": 1,
+            "temperature": 0.0,
+            "scores": {"pass@1": {"mean": 0.0061, "low": 0.0, "high": 0.0183}},
+            "untouched": {"tasks": 160, "scores": {"pass@1": {"mean": 0.0, "low": 0.0, "high": 0.0}}},
+            "outcomes": {"wrong answer": 101, "exception": 57, "time limit": 5, "passed": 1},
+            "sandbox": "bubblewrap: no network",
+        },
+        "infilling-single-line": {
+            "variant": "psm",
+            "tasks": 1033,
+            "samples": 1033,
+            "n": 1,
+            "temperature": 0.0,
+            "scores": {"exact_match": {"mean": 0.125, "low": 0.1, "high": 0.15}},
+            "untouched": None,
+        },
+        "mbpp": {"not_run": "the model's context of 512 tokens is too short"},
     },
     "samples": [
         {

@@ -16,8 +16,8 @@ from repoloom.report import report
 from repoloom.report.inputs import STAGES
 
 SECTIONS = [
-    "flow", "languages", "sizes", "order", "screens", "tokens", "training", "tuning", "scores", "samples", "cost",
-    "recipe", "use",
+    "flow", "languages", "sizes", "order", "screens", "tokens", "training", "tuning", "scores", "benchmarks", "samples",
+    "cost", "recipe", "use",
 ]  # fmt: skip
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -71,8 +71,8 @@ def test_a_finished_run_shows_every_section_and_its_figures(run: Path) -> None:
         "A token stands for 3.30 bytes of held-out Python; most of Python (3.30), least of C (2.59).",
         "1.91 bits per byte on repositories it never saw, better than interpolated bigram, xz -9 and unigram.",
         "Of 200 held-out lines, 12.5% are filled in exactly; seeing the suffix adds 8.8 points",
-        "HumanEval pass@1 is 0.6%: 1 of 164 tasks",
-        "DeepSeek-Coder-Base 1.3B, published",
+        "2 benchmarks: best infilling-single-line, exact match at 12.5%.",
+        "1.3B †",
         "34.8%",
         "32.8%",
         "return len(self.name)",
@@ -164,13 +164,13 @@ def test_a_broken_manifest_is_an_unfinished_stage(run: Path) -> None:
 
 def test_what_was_not_run_is_said_with_its_reason(run: Path) -> None:
     def alter(results: Any) -> None:
-        results["humaneval"] = {"not_run": "no sandbox: install bubblewrap"}
+        results["benchmarks"] = {"humaneval": {"not_run": "no sandbox: install bubblewrap"}}
         results["infilling"] = {"not_run": "nothing is held out (curate.heldout in the recipe)"}
         results["samples"] = []
 
     change(run, "evaluate", alter, "results.json")
     text = render(run)[1].text
-    assert "HumanEval: not run: no sandbox: install bubblewrap" in text
+    assert "Not in this run: no benchmark was run: humaneval: no sandbox: install bubblewrap." in text
     assert "Not in this run: infilling, nothing is held out (curate.heldout in the recipe)." in text
     assert "Not in this run: no samples were written." in text
     assert "published, DeepSeek Coder" in text
@@ -241,7 +241,7 @@ def test_hostile_names_and_code_are_text(run: Path) -> None:
     def results(value: Any) -> None:
         keys = ("kind", "title", "prompt", "suffix", "output", "reference")
         value["samples"].append({key: HOSTILE + key for key in keys})
-        value["humaneval"]["outcomes"] = {HOSTILE: 4}
+        value["benchmarks"]["humaneval"]["outcomes"] = {HOSTILE: 4}
 
     _, clean = render(run)
     change(run, "curate", curate)
@@ -322,3 +322,46 @@ def _luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_benchmarks_stand_beside_published_scores(run: Path) -> None:
+    text = render(run)[1].text
+    assert "2 benchmarks: best infilling-single-line, exact match at 12.5%." in text
+    for words in ("0.6%", "0.0% to 1.8%", "0.0% of 160", "34.8%", "49.4%", "56.1%", "Table 3"):
+        assert words in text
+    assert "Of 164 programs, 1 pass; most of the others end as “wrong answer”." in text
+    assert "the model's context of 512 tokens is too short" in text
+
+
+def test_every_sample_has_a_place_on_its_benchmarks_page(run: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"task_id": f"HumanEval/{n}", "prompt": "def f():\n", "completion": f"    return {n}", "outcome": outcome}
+        for n, outcome in enumerate(("wrong answer", "wrong answer", "passed"))
+    ]
+    rows.append({**rows[0], "task_id": HOSTILE, "completion": HOSTILE, "detail": HOSTILE, "shared": 12})
+    samples = run / "evaluate" / "samples"
+    samples.mkdir()
+    lines = [json.dumps(row) for row in rows]
+    (samples / "humaneval.jsonl").write_text("\n".join(lines) + '\n{"task_id": "torn', "utf-8")
+    html = render(run)[0]
+    assert 'href="samples-humaneval.html"' in html
+    shown = (run / "report" / "samples-humaneval.html").read_text("utf-8")
+    found = Page(shown)
+    assert [tag for tag, _ in found.tags].count("details") == 4
+    assert found.text.index("wrong answer: 3 samples") < found.text.index("passed: 1 sample")
+    assert "shares 12 words in a row with the training corpus" in found.text
+    assert found.text.count("<script>alert(1)</script>") == 3
+    assert "script" not in {tag for tag, _ in found.tags}
+
+
+def test_an_evaluation_outside_a_run_has_a_page(run: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "scores"
+    (run / "evaluate").rename(alone)
+    change(alone.parent, "scores", lambda manifest: manifest.update(stage="evaluate"))
+    change(alone.parent, "scores", lambda results: results.update(model="a-model"), "results.json")
+    page = report(alone)
+    text = page.read_text("utf-8")
+    assert "What a-model can do, measured." in text
+    assert "Not in this run: collect" not in text
+    assert "34.8%" in text
+    assert not (alone / "report" / "preview.svg").exists()
