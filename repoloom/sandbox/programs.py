@@ -81,9 +81,12 @@ def check(
 
 
 def _draw(trial: "_Trial", controls: Sequence[str]) -> list[bytes]:
-    """The first controls that compile, of a secret order."""
+    """The last control, then the first that compile of a secret order.
+
+    A program that leaves with 0 in the midst of the last assertion passes every control but the last one's.
+    """
     found: list[bytes] = []
-    for control in _SECRET.sample(controls, len(controls)):
+    for control in [controls[-1], *_SECRET.sample(controls[:-1], len(controls) - 1)]:
         product = trial.compile(control)
         if isinstance(product, bytes):
             found.append(product)

@@ -1,6 +1,7 @@
 """Hostile programs in C++, Java, JavaScript and Bash: each fails, harms nothing, and leaves nothing running."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -58,17 +59,17 @@ BELIEVERS = {
 }
 
 
-def program(source: str, suffix: str, cases: tuple[tuple[int, int, int], ...] = CASES) -> str:
+def program(source: str, suffix: str, cases: Sequence[tuple[int, int, int]] = CASES) -> str:
     frame, line = TESTS[suffix]
     return source + frame.replace("{}", "".join(line.format(*case) for case in cases), 1)
 
 
-def controls(source: str, suffix: str) -> list[str]:
+def controls(source: str, suffix: str, cases: Sequence[tuple[int, int, int]] = CASES) -> list[str]:
     """One expectation made the next one's, for each."""
     found = []
-    for place, (a, b, _) in enumerate(CASES):
-        wrong = (a, b, CASES[(place + 1) % len(CASES)][2])
-        found.append(program(source, suffix, (*CASES[:place], wrong, *CASES[place + 1 :])))
+    for place, (a, b, _) in enumerate(cases):
+        wrong = (a, b, cases[(place + 1) % len(cases)][2])
+        found.append(program(source, suffix, (*cases[:place], wrong, *cases[place + 1 :])))
     return found
 
 
@@ -107,3 +108,13 @@ def test_nothing_stays_behind() -> None:
     while left() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left() == []
+
+
+def test_leaving_in_the_last_of_many_assertions_is_always_found() -> None:
+    if reason := missing("javascript"):
+        pytest.skip(reason)
+    cases = [(number, 1, number + 1) for number in range(9)]
+    source = "let calls = 0;\nfunction add(a, b) {\n  if (++calls == 9) process.exit(0);\n  return a + b;\n}\n"
+    for _ in range(3):
+        verdict = check("javascript", program(source, ".js", cases), controls(source, ".js", cases), LIMITS)
+        assert verdict.outcome == "passed a false test"
