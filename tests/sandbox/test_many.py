@@ -10,8 +10,8 @@ from repoloom.sandbox import Limits, Verdict, judge, judge_many, limits_for
 
 
 def test_limits_scale_with_the_reference() -> None:
-    assert limits_for(0.01).seconds == 3.0
-    assert limits_for(2.0).seconds == 20.0
+    assert limits_for(0.01, Limits(seconds=3)).seconds == 3.0
+    assert limits_for(2.0, Limits(seconds=3)).seconds == 20.0
     assert limits_for(2.0, Limits(processes=5)) == Limits(seconds=20.0, processes=5)
 
 
