@@ -28,8 +28,8 @@ from repoloom.sandbox.toolchains import (
     PYTHON_ENVIRONMENT,
     TOOLCHAINS,
     Toolchain,
+    library_binds,
     made,
-    numpy_binds,
     python_binds,
 )
 
@@ -103,7 +103,7 @@ class _Trial:
         self._unsafe = unsafe
         self._binds = {place: Path(place) for place in CONFIGURATION if Path(place).is_dir()} | python_binds()
         if language == "python":
-            self._binds |= numpy_binds()
+            self._binds |= library_binds()
         self._made = made(language)
         if self._made is not None:
             self._binds[str(self._made)] = self._made

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -213,6 +214,11 @@ PYTHON_ENVIRONMENT = {"PYTHONHOME": "/python", "LD_LIBRARY_PATH": "/python/lib",
 def python_binds() -> dict[str, Path]:
     """The interpreter that runs us, without its site-packages, and the room's guest modules."""
     return {"/python": Path(sys.base_prefix), "/guest/repoloom/sandbox/guest": Path(__file__).parent / "guest"}
+
+
+def library_binds() -> dict[str, Path]:
+    """Every library of this environment, for tests that stand on them (DS-1000's on seven)."""
+    return {"/site": Path(sysconfig.get_path("purelib"))}
 
 
 def numpy_binds() -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 The data is the user's (the dataset xlangai/DS-1000 of the Hugging Face hub): rows `prompt, reference_code,
 code_context, metadata`. The only variant, `deepseek`, is the completion mode that DeepSeek Coder reports,
-post-processed as by DS-1000's own script. The sandbox's Python must have the libraries: without them tasks fail.
+post-processed as by DS-1000's own script. The environment that runs us must hold the libraries: else tasks fail.
 """
 
 import re

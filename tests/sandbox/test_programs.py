@@ -103,6 +103,12 @@ def test_a_pass_that_false_tests_get_too_is_none() -> None:
     assert check("python", text.format(2), [text.format(1)], LIMITS).outcome == "wrong answer"
 
 
+def test_python_programs_have_this_environments_libraries() -> None:
+    text = "import networkx, pyarrow\nassert len(pyarrow.array([1, 2])) + len(networkx.path_graph(3)) == {}\n"
+    assert check("python", text.format(5), [text.format(4)], LIMITS).passed
+    assert not check("python", "open('/site/left', 'w')\n", ["assert False\n"], LIMITS).passed
+
+
 def test_python_programs_have_numpy_and_the_interpreter_that_runs_us() -> None:
     ours = tuple(sys.version_info[:3])
     text = f"import sys, numpy\nassert sys.version_info[:3] == {ours}\nassert numpy.sum([1, 2]) == {{}}\n"
