@@ -2,8 +2,8 @@
 
 Each size is trained by the real loop in a process of its own; measured is its peak of resident memory (VmHWM). The copy
 for a checkpoint is held until the next step is done, as by a slow disk. Once with glibc told to give memory back
-(MALLOC_MMAP_THRESHOLD_), which is what a program holds; once as glibc is, which keeps what it was given for the next
-step, in pieces that do not always fit.
+(MALLOC_MMAP_THRESHOLD_), which is what a program holds; once as the command line runs (tensors in pages of 2 MB), where
+glibc keeps what it was given for the next step, in pieces that do not always fit.
 
     python benchmarks/bench_plan.py
 """
@@ -66,24 +66,25 @@ def main() -> None:
     if asked.child:
         _child(*asked.child)
         return
-    print(f"{'size':<8} {'precision':<9} {'predicted':>9} {'held':>9} {'ratio':>6} {'glibc as it is':>15}")
+    print(
+        f"{'size':<8} {'precision':<9} {'in use':>9} {'held':>9} {'ratio':>6} {'predicted':>9} {'held':>9} {'ratio':>6}"
+    )
     for size in asked.sizes:
         for precision in asked.precisions:
             command = [sys.executable, __file__, "--child", size, precision]
-            peaks = []
-            for more in ({"MALLOC_MMAP_THRESHOLD_": "65536"}, {}):
+            told, as_run = {"MALLOC_MMAP_THRESHOLD_": "65536"}, {"THP_MEM_ALLOC_ENABLE": "1"}
+            columns = []
+            for more, place in ((told, 0), (as_run, 1)):
                 done = subprocess.run(command, env=os.environ | more, check=True, capture_output=True, text=True)
-                predicted, peak = map(float, done.stdout.split()[:2])
-                peaks.append(peak)
-            print(
-                f"{size:<8} {precision:<9} {predicted / 1e6:>6.0f} MB {peaks[0] / 1e6:>6.0f} MB"
-                f" {predicted / peaks[0]:>6.2f} {peaks[1] / 1e6:>12.0f} MB",
-                flush=True,
-            )
+                *predicted, held = map(float, done.stdout.split()[:3])
+                columns.append(
+                    f"{predicted[place] / 1e6:>6.0f} MB {held / 1e6:>6.0f} MB {predicted[place] / held:>6.2f}"
+                )
+            print(f"{size:<8} {precision:<9} {' '.join(columns)}", flush=True)
 
 
 def _child(size: str, precision: Any) -> None:
-    """Train a size and print what was predicted and what was held, in bytes."""
+    """Train a size; print in bytes what was predicted to be in use, what with all that glibc keeps, what was held."""
     from repoloom import plan, recipe
     from repoloom.model.config import Config
     from repoloom.model.transformer import Transformer
@@ -132,7 +133,7 @@ def _child(size: str, precision: Any) -> None:
     status = Path("/proc/self/status").read_text()
     held = 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
     found = plan.plan(settings, mfu=0.5)
-    print(found["memory"]["total"], held, found["memory"])
+    print(found["memory"]["total"] - found["memory"]["kept"], found["memory"]["total"], held, found["memory"])
 
 
 def _hold_checkpoints() -> None:

@@ -6,10 +6,16 @@ or is given; where it is neither it is an assumption, and said to be one, as is 
 """
 
 import re
+import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import psutil
 import torch
 
@@ -19,9 +25,10 @@ from repoloom.model.config import Config
 from repoloom.model.transformer import Transformer
 from repoloom.recipe import Recipe
 from repoloom.tokens.bpe import SPECIAL
-from repoloom.train import parallel, scaling, speed
+from repoloom.train import measure, parallel, scaling, speed
 from repoloom.train.footprint import trace
-from repoloom.train.optimizer import adamw
+from repoloom.train.job import Job
+from repoloom.train.plan import timed
 from repoloom.train.trainer import micro_batch
 
 GB = 1e9
@@ -55,10 +62,19 @@ give your own."""
 RUNTIME = 0.37e9
 """Bytes of Python, PyTorch's libraries and their threads on a CPU; a CUDA context takes about as much."""
 
-KINDS = ("weights", "gradients", "moments", "gathered", "activations", "logits", "runtime", "staged")
+KEPT, KEPT_ACCUMULATING = 0.42, 0.7
+"""Of activations and logits, the share that a CPU's process holds besides where a step is one micro-batch, or several:
+what glibc keeps in pieces that fit no later tensor. Fitted to what was measured (docs/plan.md)."""
+FROM_SYSTEM = 32 * 2**20
+"""Bytes from which on glibc gives a block back at once."""
+
+KINDS = ("weights", "gradients", "moments", "gathered", "activations", "logits", "runtime", "kept", "staged")
 
 MEASURING = 60.0
 """Seconds that one measured step may take: a larger model's is not measured on a small machine."""
+
+TIMED = 3.0
+"""Seconds for which steps are timed."""
 
 
 def plan(recipe: Recipe, on: str = "here", mfu: float | None = None, price: float | None = None) -> dict[str, Any]:
@@ -87,7 +103,10 @@ def plan(recipe: Recipe, on: str = "here", mfu: float | None = None, price: floa
     micro = micro_batch(config, rows, config.context, device, free)
     memory = _memory(config, recipe, count, micro, rows > micro, precision)
     if device.type == "cpu":
-        memory["total"] += memory["staged"]
+        share = KEPT if rows <= micro else KEPT_ACCUMULATING
+        small = 4 * micro * config.context * config.hidden < FROM_SYSTEM
+        memory["kept"] = int(share * (memory["activations"] + memory["logits"])) if small else 0
+        memory["total"] += memory["staged"] + memory["kept"]
     memory["available"] = psutil.virtual_memory().total if hardware is None else int(hardware.memory)
     memory["fits"] = memory["total"] <= memory["available"]
 
@@ -96,7 +115,8 @@ def plan(recipe: Recipe, on: str = "here", mfu: float | None = None, price: floa
     share, source = (mfu, "given") if mfu is not None else (MFU, "assumed")
     a_micro_batch = per_token * micro * config.context / (MFU * peak)
     if mfu is None and hardware is None and memory["fits"] and a_micro_batch < MEASURING:
-        share, source = _measured(config, micro, precision, device) * per_token / peak, "measured"
+        rate_here, compiled = _measured(config, recipe, micro, batch, precision)
+        share, source = rate_here * per_token / peak, "measured compiled" if compiled else "measured eager"
     tokens_per_second = share * peak * count / per_token
     a_step = batch * config.context
     steps = settings.steps or max(int(60 * (settings.minutes or 0) * tokens_per_second / a_step), 1)
@@ -199,22 +219,52 @@ def _memory(
     return kinds | {"total": total, "staged": held["staged"]}
 
 
-def _measured(config: Config, rows: int, precision: speed.Precision, device: torch.device) -> float:
-    """Tokens/s of a few steps here, eager, on random tokens."""
-    model = Transformer(config).initialise(0).to(device)
-    optimizer = adamw(model, learning_rate=1e-4, betas=(0.9, 0.95), weight_decay=0.1, device=device)
-    tokens = torch.randint(config.vocabulary, (rows, config.context), device=device)
-    times: list[float] = []
-    while len(times) < 3 or (sum(times) < 3 and len(times) < 20):
-        clock = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            loss = model.loss(tokens, tokens)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves `backward` untyped
-        optimizer.step()
-        optimizer.zero_grad()
-        speed.synchronize(device)
-        times.append(time.perf_counter() - clock)
-    return rows * config.context / sorted(times[1:])[(len(times) - 1) // 2]
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    """Random tokens, whole rows: a batch, and the data in which every step is that batch."""
+
+    tokens: npt.NDArray[np.int64]
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> npt.NDArray[np.int64]:
+        """Any will do: what a step costs does not depend on them."""
+        return self.tokens
+
+    def __getitem__(self, step: int) -> "_Noise":
+        return self
+
+    def prefetch(self, first: int, last: int) -> Iterator["_Noise"]:
+        """The same, once for each step."""
+        return repeat(self, last - first)
+
+
+def _measured(config: Config, recipe: Recipe, rows: int, batch: int, precision: speed.Precision) -> tuple[float, bool]:
+    """Tokens/s of a few steps here on `rows` random sequences, and whether they are compiled: as training decides."""
+    settings = recipe.pretrain
+    if settings.steps is not None:
+        steps = settings.steps * batch // rows
+    else:
+        steps = sys.maxsize if 60 * (settings.minutes or 0) >= measure.LONG_ENOUGH else 1
+    noise = _Noise(np.random.default_rng(0).integers(0, config.vocabulary, (rows, config.context)))
+    job = Job(
+        name="plan",
+        model=Transformer(config),
+        reset=lambda model: model.initialise(0),
+        data=noise,
+        heldout=[],
+        heldout_bytes=None,
+        context=config.context,
+        **settings.model_dump(exclude={"batch", "learning_rate", "steps", "minutes", "precision"}),
+        batch=rows,
+        learning_rate=1e-4,
+        steps=steps,
+        minutes=None,
+        precision=precision,
+    )
+    fixed, trainer = measure.decide(job, time.monotonic(), Path())
+    trainer.step(noise, 0.0)
+    return rows * config.context / timed(lambda _: trainer.step(noise, 0.0), TIMED), fixed.compiled
 
 
 def show(found: dict[str, Any]) -> str:

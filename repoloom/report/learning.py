@@ -8,6 +8,9 @@ from repoloom.report.numerals import compact, percent, plural, significant, size
 from repoloom.report.page import Figure, Numbers, both
 from repoloom.report.plots import Bar, Series, bars, lines
 
+_SHOWN = 8
+"""Languages in a line."""
+
 
 def tokens(run: Run) -> Figure:
     """How text becomes tokens, and how many there are."""
@@ -155,6 +158,7 @@ def _training(run: Run, stage: str, steps: list[Table], validations: list[Table]
     for key, name, show in (
         ("tokens", "tokens seen", lambda value: f"{value:,}"),
         ("sources", "tokens seen by source", _by_source),
+        ("languages", "tokens seen by language", _by_source),
         ("utilisation", "share of the rows' positions filled", percent),
         ("fim", "cut for fill-in-the-middle", _cut),
         ("parameters", "parameters", lambda value: f"{value:,}"),
@@ -179,9 +183,12 @@ def _cut(fim: Table) -> str:
 
 
 def _by_source(sources: Table) -> str:
-    """The tokens of each key of `batches.weights`, the largest first; padding and what marks a text are not in it."""
+    """The tokens of each language or key of `batches.weights`, the largest first, at most `_SHOWN`.
+
+    Padding and what marks a text are not in it.
+    """
     whole = sum(sources.values())
-    ordered = sorted(sources.items(), key=lambda source: -source[1])
+    ordered = sorted(sources.items(), key=lambda source: -source[1])[:_SHOWN]
     return ", ".join(f"{name} {compact(count)} ({percent(count / whole)})" for name, count in ordered)
 
 

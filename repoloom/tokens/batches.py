@@ -23,8 +23,9 @@ from repoloom.errors import UserError
 from repoloom.tokens import levels
 from repoloom.tokens.layout import Layout, Room
 from repoloom.tokens.levels import FimCounts
-from repoloom.tokens.pack import Packed
+from repoloom.tokens.pack import Offsets, Packed
 from repoloom.tokens.tokenizer import Tokenizer
+from repoloom.tokens.windows import Pieces
 
 IGNORE = -100
 """The target that carries no loss."""
@@ -51,11 +52,18 @@ class Batch:
     fim: FimCounts
     sources: Counter[str]
     """Tokens of the corpus, by the key of `batches.weights` that their document goes by."""
+    languages: dict[str, int]
+    """Tokens of the corpus by the language of their file; empty where the pack does not say it."""
 
     @property
     def notes(self) -> dict[str, dict[str, int]]:
         """What metrics.jsonl keeps of it: a run's rates and shares are sums over the steps that were really trained."""
-        return {"fim": asdict(self.fim)} | ({"sources": dict(self.sources)} if len(self.sources) > 1 else {})
+        notes = {"fim": asdict(self.fim)}
+        if self.languages:
+            notes["languages"] = self.languages
+        if len(self.sources) > 1:
+            notes["sources"] = dict(self.sources)
+        return notes
 
     def first(self, rows: int) -> "Batch":
         """The first rows alone; the counts stay those of the whole."""
@@ -89,12 +97,13 @@ class Batches:
         self._pad = start if tokenizer.pad is None else tokenizer.pad
         self._context, self._masked = context, settings.document_mask
         self._batch, self._own = batch, range(batch)
-        self._level = _level(packed, tokenizer, fim, seed)
+        self._level = _level(packed, tokenizer, fim, seed, levels.SLACK[settings.packing])
         reserve = self._level.reserve
         if context <= 2 * reserve:
             raise UserError(f"model.context is {context}: FIM needs more than {2 * reserve}, or fim.rate = 0")
         self._room = Room(context + 1, 1 + reserve, self._level.a_file)
         self._layout = Layout(self._level.packed, _ends_line(tokenizer), self._room, settings, seed)
+        self._languages = _Languages(self._level.packed) if packed.sourced else None
         self.rows = self._layout.rows
         """Rows an epoch."""
         self.utilisation = self._layout.tokens / (self.rows * context)
@@ -118,16 +127,19 @@ class Batches:
         tokens, targets = np.full(shape, self._pad, np.int64), np.full(shape, IGNORE, np.int64)
         documents = np.zeros(shape, np.int32)
         counts, sources = FimCounts(), Counter(dict.fromkeys((group.name for group in self._layout.groups), 0))
+        shown = []
         for line, place in enumerate(self._own):
             group, number, epoch = self._layout.at(step * self._batch + place)
             row = _Row(tokens[line], targets[line], documents[line], self._start)
             sources[group.name] += self._fill(row, number, epoch, counts)
+            shown.append(self._layout.table[number])
         return Batch(
             np.ascontiguousarray(tokens[:, :-1]),
             np.ascontiguousarray(targets[:, 1:]),
             np.ascontiguousarray(documents[:, :-1]) if self._masked else None,
             counts,
             sources,
+            {} if self._languages is None else self._languages.of(self._layout.pieces, np.concatenate(shown)),
         )
 
     def prefetch(self, first: int, last: int) -> Iterator[Batch]:
@@ -180,11 +192,35 @@ class _Row:
         self._documents[self._end :] = self._texts
 
 
-def _level(packed: Packed, tokenizer: Tokenizer, fim: recipe.Fim, seed: int) -> levels.Level:
+class _Languages:
+    """Which language each token of a corpus is in: that of its file."""
+
+    def __init__(self, packed: Packed) -> None:
+        sources = packed.sources("language")
+        self._names = sources.names
+        self._of_files = sources.numbers.astype(np.min_scalar_type(len(self._names)))
+        self._borders = np.append(packed.files, len(packed.ids))
+
+    def of(self, pieces: Pieces, which: Offsets) -> dict[str, int]:
+        """The tokens of these pieces by language, 0 for those that they do not hold."""
+        starts = pieces.starts[which]
+        ends = starts + pieces.lengths[which]
+        first = np.searchsorted(self._borders, starts, "right") - 1
+        counts = np.searchsorted(self._borders, ends) - first
+        # Of each piece, its files one after the other, and what of them is inside it.
+        files = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - first, counts)
+        sizes = np.minimum(self._borders[files + 1], np.repeat(ends, counts))
+        sizes -= np.maximum(self._borders[files], np.repeat(starts, counts))
+        totals = np.bincount(self._of_files[files], sizes, len(self._names)).astype(np.int64)
+        return dict(zip(self._names, totals.tolist(), strict=True))
+
+
+def _level(packed: Packed, tokenizer: Tokenizer, fim: recipe.Fim, seed: int, slack: int) -> levels.Level:
     if fim.rate == 0 or not len(packed.ids):
         return levels.Whole(packed)
-    level = levels.Document if fim.level == "document" else levels.Context
-    return level(packed, tokenizer, fim, seed)
+    if fim.level == "document":
+        return levels.Document(packed, tokenizer, fim, seed)
+    return levels.Context(packed, tokenizer, fim, seed, slack)
 
 
 def _ends_line(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:

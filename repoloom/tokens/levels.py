@@ -23,9 +23,10 @@ from repoloom.tokens.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
 
-_SLACK = 5
-"""Tokens set aside for what a piece gains by being encoded anew around a middle's two cuts. Those that gain more, and
-find no room in their row, stay uncut: 0.3% of those drawn (docs/fim.md)."""
+SLACK = {"best-fit": 5, "plain": 8}
+"""Tokens set aside, by packing, for what a piece gains by being encoded anew around a middle's two cuts. Those that
+gain more, and find no room in their row, stay uncut: about 0.1% of those drawn (docs/fim.md). Rows of plain
+concatenation are full and have nothing to lend: with 5 they left 1% uncut."""
 
 
 @dataclass(slots=True)
@@ -97,10 +98,10 @@ class Whole:
 class Context:
     """Pieces are cut inside their row, other places in every epoch."""
 
-    def __init__(self, packed: Packed, tokenizer: Tokenizer, settings: recipe.Fim, seed: int) -> None:
+    def __init__(self, packed: Packed, tokenizer: Tokenizer, settings: recipe.Fim, seed: int, slack: int) -> None:
         self.packed, self._seed = packed, seed
         self._fim = Fim(tokenizer, settings)
-        self.reserve = ADDED + settings.spans * (ADDED_A_SPAN + _SLACK)
+        self.reserve = ADDED + settings.spans * (ADDED_A_SPAN + slack)
         self.a_file = 1 + self.reserve if settings.scope == "file" else 0
         self._languages = packed.sources("language") if settings.cuts == "nodes" else None
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from repoloom import engine, formats
 from repoloom.errors import UserError
 from repoloom.progress import bar
-from repoloom.stage import Manifest, Work, build, digest_file, read_manifest
+from repoloom.stage import MANIFEST, Manifest, Work, build, digest_file, read_manifest
 from repoloom.tokens import megatron
 from repoloom.tokens.tokenizer import FILE, Tokenizer
 
@@ -227,6 +227,17 @@ def _by_language(sources: Path, tokens: Offsets, sizes: Offsets) -> dict[str, di
     }
 
 
+def identity(folder: Path) -> object:
+    """What a stage that reads a pack depends on: the content that its manifest states.
+
+    For a dataset without one, as Megatron-Core writes it, digests of its files. Raises UserError for neither.
+    """
+    files = sorted([*folder.glob("train.*"), *folder.glob("heldout.*")])
+    if (folder / MANIFEST).exists() or not files:
+        return read_manifest(folder)["content"]
+    return {file.name: megatron.digest(file) for file in files}
+
+
 @dataclass(frozen=True)
 class Packed:
     """One split of a packed corpus, read through a memory map."""
@@ -274,9 +285,14 @@ class Packed:
         starts: Offsets = self.files[first:last] - self.starts[document]
         return starts
 
+    @property
+    def sourced(self) -> bool:
+        """Whether it is known where the files come from."""
+        return self.place is not None and self.place.exists()
+
     def sources(self, column: str) -> "Sources":
         """Of each file its `repo` or its `language`. Raises UserError where that is not known."""
-        if self.place is None or not self.place.exists():
+        if self.place is None or not self.sourced:
             raise UserError(f"{self.place or 'this pack'} does not say where its files come from: pack again")
         table = pq.read_table(self.place, columns=[column], read_dictionary=[column]).combine_chunks()
         if len(table) != len(self.files):

@@ -145,8 +145,7 @@ class Saver:
         kept = places[: self._keep.last]
         kept += [place for place in places if _divides(self._keep.every, _step(place))]
         if self._keep.best:
-            losses = {place: loss for place in places if (loss := _heldout_loss(place)) is not None}
-            kept += [min(losses, key=lambda place: losses[place])] if losses else []
+            kept += _best(self._folder)[:1]
         return kept
 
     def _together(self, work: Callable[[], T]) -> list[T]:
@@ -171,13 +170,18 @@ def save(folder: Path, step: int, model: nn.Module, optimizer: _Optimizers, rank
         saver.save(step, model, optimizer)
 
 
-def load(folder: Path, model: nn.Module, optimizer: _Optimizers, ranks: Ranks = ALONE) -> int | None:
-    """Put the newest whole checkpoint's state into model and optimizer. Returns its step; None where there is none."""
-    for place in ranks.agree(_steps(folder)):
+def load(
+    folder: Path, model: nn.Module, optimizer: _Optimizers, ranks: Ranks = ALONE, best: bool = False
+) -> int | None:
+    """Put the newest whole checkpoint's state into model and optimizer; `best`: that with the least held-out loss.
+
+    Returns its step; None where there is none.
+    """
+    for place in ranks.agree(_best(folder) if best else _steps(folder)):
         [damaged] = ranks.any(not _whole(place, ranks))
         if damaged:
             if ranks.first:
-                say(f"the checkpoint {place} is damaged: going on from the one before it")
+                say(f"the checkpoint {place} is damaged: taking the {'next best' if best else 'one before it'}")
                 shutil.rmtree(place)
             continue
         state = _state(model, optimizer)
@@ -196,6 +200,12 @@ def _state(model: nn.Module, optimizer: _Optimizers) -> dict[str, Any]:
 def _steps(folder: Path) -> list[Path]:
     """The checkpoints, newest first."""
     return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _best(folder: Path) -> list[Path]:
+    """Those whose held-out loss was measured, the least first, of equals the oldest."""
+    losses = {place: loss for place in reversed(_steps(folder)) if (loss := _heldout_loss(place)) is not None}
+    return sorted(losses, key=lambda place: losses[place])
 
 
 def _step(place: Path) -> int:

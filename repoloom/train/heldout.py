@@ -54,7 +54,7 @@ def parts(pack: Path, tokenizer: Tokenizer, context: int, seed: int, settings: P
     """Parts of the held-out split of a pack stage's folder, by name: `fim`, `python`, `python fim`, ...
 
     Of infilling the loss is that of the middle and of its end, given prefix and suffix. Empty where nothing is held
-    out; without infilling where the tokenizer has no sentinels.
+    out; without infilling where the tokenizer has no sentinels, without languages where the pack does not say them.
     """
     if not (pack / "heldout.bin").exists():
         return {}
@@ -62,7 +62,8 @@ def parts(pack: Path, tokenizer: Tokenizer, context: int, seed: int, settings: P
     fills = None not in (tokenizer.fim_begin, tokenizer.fim_hole, tokenizer.fim_end) and tokenizer.byte_level
     kinds = {"": _LEFT_TO_RIGHT} | ({" fim": _INFILLING} if fills else {})
     wanted = {"fim": (packed, _INFILLING, INFILLING_TOKENS)} if fills else {}
-    for name, language in by_language(packed, tokenizer, context).items():
+    languages = by_language(packed, tokenizer, context) if packed.sourced else {}
+    for name, language in languages.items():
         wanted |= {f"{name}{kind}": (language, fim, LANGUAGE_TOKENS) for kind, fim in kinds.items()}
     found = {}
     for name, (source, fim, tokens) in wanted.items():

@@ -11,20 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from repoloom.model.transformer import Transformer
+from repoloom.train.ranks import ALONE, Ranks
 
 Table = dict[str, dict[str, float]]
 """By layer (`embedding`, `layer-00`, ..., `head`), then by measure."""
 
 
 @torch.no_grad()
-def look(model: Transformer, tokens: Tensor, targets: Tensor) -> Table:
+def look(
+    model: Transformer, tokens: Tensor, targets: Tensor, documents: Tensor | None = None, ranks: Ranks = ALONE
+) -> Table:
     """Every layer of a model whose gradients are known, its activations for tokens [B, T] and the loss of targets.
 
-    Root mean squares of weights, gradients and activations, and the activations' largest value; where processes share
-    the tokens, of this one's.
+    Root mean squares of weights, gradients and activations, and the activations' largest value. Processes that train
+    together call it together, and all have the values over the tokens of all.
     """
     table = _weights(model)
-    for layer, measures in _activations(model, tokens, targets).items():
+    for layer, measures in _activations(model, tokens, targets, documents, ranks).items():
         table.setdefault(layer, {}).update(measures)
     return table
 
@@ -43,27 +46,35 @@ def _weights(model: nn.Module) -> Table:
     }
 
 
-def _activations(model: Transformer, tokens: Tensor, targets: Tensor) -> Table:
+def _activations(model: Transformer, tokens: Tensor, targets: Tensor, documents: Tensor | None, ranks: Ranks) -> Table:
     """What leaves each layer. Eager, whatever training is: a hook inside compiled code would not be called.
 
-    By way of the loss, of which many processes know how to share it; then it is of this one's tokens.
+    By way of the loss, of which many processes know how to share it: each sees its share of the tokens.
     """
-    table: Table = {}
+    seen: list[tuple[float, float, float]] = []  # of the embedding and of each layer
 
     def run(block: nn.Module, x: Tensor, *rest: Any) -> Tensor:
-        if not table:
-            table["embedding"] = _measures(x)
+        if not seen:
+            seen.append(_measures(x))
         y: Tensor = block(x, *rest)
-        table[f"layer-{len(table) - 1:02d}"] = _measures(y)
+        seen.append(_measures(y))
         return y
 
-    model.loss(tokens, targets, run=run)
-    return table
+    model.loss(tokens, targets, documents, run=run)
+    squares, counts, largest = zip(*seen, strict=True)
+    totals = ranks.sum([*squares, *counts])
+    means = [square / count for square, count in zip(totals[: len(seen)], totals[len(seen) :], strict=True)]
+    names = ["embedding", *(f"layer-{number:02d}" for number in range(len(seen) - 1))]
+    return {
+        name: {"activation_rms": math.sqrt(mean), "activation_max": most}
+        for name, mean, most in zip(names, means, ranks.largest(largest), strict=True)
+    }
 
 
-def _measures(x: Tensor) -> dict[str, float]:
+def _measures(x: Tensor) -> tuple[float, float, float]:
+    """The sum of the values' squares, their number, and the largest of them."""
     x = x.float()
-    return {"activation_rms": x.square().mean().sqrt().item(), "activation_max": x.abs().max().item()}
+    return x.square().sum(dtype=torch.float64).item(), x.numel(), x.abs().max().item()
 
 
 def _layer(name: str) -> str:

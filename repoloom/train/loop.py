@@ -8,7 +8,9 @@ batches and learning rate are functions of the step alone and one machine adds i
 import math
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,9 @@ class Trained:
     """On the CPU; the first process alone has its weights."""
     plan: Plan
     lines: list[Line]
+    best: Callable[[], Transformer | None]
+    """The model as it was where the held-out loss was least, in place of `model`, as far as the checkpoint policy kept
+    it; None where it did not. To be called in all processes together, with `model` saved before."""
 
     def counts(self, job: Job) -> dict[str, Any]:
         """The figures of the stage's manifest."""
@@ -59,6 +64,7 @@ class Trained:
             "loss": statistics.fmean(line["loss"] for line in last),
             "heldout_loss_before": heldout[0].get("heldout_loss"),
             "heldout_loss": heldout[-1].get("heldout_loss"),
+            "best": self._best_step(),
             "heldout_bits_per_byte": heldout[-1].get("heldout_bits_per_byte"),
             "bits_per_byte": heldout[-1].get("bits_per_byte"),
             "tokens_per_second": rate,
@@ -69,6 +75,12 @@ class Trained:
             "peak_flops": self.plan.peak,
             "peak_share": job.model.config.flops_per_token(job.context) * rate / (self.plan.peak * job.ranks.count),
         }
+
+    def _best_step(self) -> dict[str, Any] | None:
+        """Where the held-out loss was least, and what it was; None where it was not measured."""
+        measured = [line for line in self.lines if "heldout_loss" in line and line["step"]]
+        least = min(measured, key=lambda line: line["heldout_loss"], default=None)
+        return least and {"step": least["step"], "heldout_loss": least["heldout_loss"]}
 
 
 def train(job: Job, out: Path, started: float) -> Trained:
@@ -100,7 +112,19 @@ def train(job: Job, out: Path, started: float) -> Trained:
         _steps(trainer, fixed, metrics, out, done or 0)
     finally:
         metrics.close()
-    return Trained(parallel.gather(trainer.model, ranks), fixed, metrics.lines)
+    best = partial(_best, trainer, out / CHECKPOINTS)
+    return Trained(parallel.gather(trainer.model, ranks), fixed, metrics.lines, best)
+
+
+def _best(trainer: Trainer, checkpoints: Path) -> Transformer | None:
+    """The model of the checkpoint with the least held-out loss, where the recipe has it kept."""
+    ranks = trainer.ranks
+    if not trainer.job.checkpoints.best:
+        return None
+    trainer.model.to(trainer.device)  # gathered, a single process's is on the CPU
+    if checkpoint.load(checkpoints, trainer.model, trainer.optimizer, ranks, best=True) is None:
+        return None
+    return parallel.gather(trainer.model, ranks)
 
 
 def _steps(trainer: Trainer, fixed: Plan, metrics: Metrics, out: Path, done: int) -> None:

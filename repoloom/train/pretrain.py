@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from repoloom import stage
-from repoloom.errors import UsageError
+from repoloom.errors import UsageError, UserError
 from repoloom.model import huggingface
 from repoloom.model.config import Config
 from repoloom.model.transformer import Transformer
@@ -16,7 +16,7 @@ from repoloom.recipe import Recipe
 from repoloom.stage import Manifest
 from repoloom.tokens.batches import Batches
 from repoloom.tokens.levels import FimCounts
-from repoloom.tokens.pack import Packed
+from repoloom.tokens.pack import Packed, identity
 from repoloom.tokens.tokenizer import Tokenizer
 from repoloom.train import heldout, loggers, ranks, scaling
 from repoloom.train.job import Job
@@ -35,9 +35,15 @@ CODE = (
 )
 """The source that the curve depends on."""
 
+LOOKED_AT = 1_000_000
+"""Tokens in which an id that the tokenizer does not have is looked for."""
+
 
 def pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe) -> Manifest:
     """Train the recipe's model on the pack stage's folder into `out`: model/, metrics.jsonl, plan.json, manifest.json.
+
+    With `checkpoints.best`, model-best/ beside it is as it was where the held-out loss was least. `pack` may also hold
+    a dataset that Megatron-Core wrote (train.bin, train.idx), and `tokenizer` any Hugging Face tokenizer.
 
     An interrupted run goes on from its last checkpoint. Raises UsageError where the recipe says neither steps nor
     minutes, UserError where training cannot go on.
@@ -56,10 +62,15 @@ def pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe) -> Manifest
 def _pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe, group: Ranks, started: float) -> Manifest | None:
     """What one process does; the first one's manifest, None in the others."""
     settings = recipe.pretrain
+    read = Tokenizer.load(tokenizer)
+    of_tokenizer = (tokenizer / name for name in huggingface.TOKENIZER_FILES)
     with group.build(
         out,
         "pretrain",
-        inputs={"pack": stage.read_manifest(pack)["content"], "tokenizer": stage.read_manifest(tokenizer)["content"]},
+        inputs={
+            "pack": identity(pack),
+            "tokenizer": {file.name: stage.digest_file(file) for file in of_tokenizer if file.exists()},
+        },
         settings={
             "seed": recipe.seed,
             "model": recipe.model.model_dump(),
@@ -71,12 +82,11 @@ def _pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe, group: Ran
         libraries=["torch"],
     ) as work:
         if work.finished is None:
-            read = Tokenizer.load(tokenizer)
             context = recipe.model.context
             config = Config.from_recipe(recipe.model, read.size)
             batch, rate = scaling.resolve(settings, config)
             batches = Batches(
-                Packed.open(pack, "train"),
+                _train_split(pack, read),
                 read,
                 context=context,
                 fim=recipe.fim,
@@ -107,8 +117,24 @@ def _pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe, group: Ran
                 with work.write("model") as partial:
                     huggingface.save(trained.model, tokenizer, partial)
                 of_data = {"fim": fim_counts(trained.lines).rates(), "utilisation": batches.utilisation}
-                work.finish(trained.counts(job) | of_data | tokens_by_source(trained.lines))
+                work.finish(trained.counts(job) | of_data | tokens_by(trained.lines))
+            best = trained.best()
+            if group.first and best is not None:
+                with work.write("model-best") as partial:
+                    huggingface.save(best, tokenizer, partial)
     return work.manifest
+
+
+def _train_split(pack: Path, tokenizer: Tokenizer) -> Packed:
+    """The tokens to train on. Raises UserError where they are clearly another tokenizer's: a look at the first."""
+    packed = Packed.open(pack, "train")
+    largest = int(packed.ids[:LOOKED_AT].max(initial=0))
+    if largest >= tokenizer.size:
+        raise UserError(
+            f"{pack} holds the id {largest:,}, and the tokenizer {tokenizer.folder} has {tokenizer.size:,} entries: it"
+            " was packed with another one"
+        )
+    return packed
 
 
 def fim_counts(lines: Sequence[Line]) -> FimCounts:
@@ -120,9 +146,16 @@ def fim_counts(lines: Sequence[Line]) -> FimCounts:
     return total
 
 
-def tokens_by_source(lines: Sequence[Line]) -> dict[str, dict[str, int]]:
-    """The tokens shown by each key of `batches.weights`, as `sources`; empty where nothing is weighted."""
-    total: Counter[str] = Counter()
-    for line in lines:
-        total.update(line.get("sources", {}))
-    return {"sources": dict(total)} if total else {}
+def tokens_by(lines: Sequence[Line]) -> dict[str, dict[str, int]]:
+    """The corpus' tokens that were shown: as `languages`, and by each key of `batches.weights` as `sources`.
+
+    A name is left out where the lines do not say it.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for name in ("languages", "sources"):
+        total: Counter[str] = Counter()
+        for line in lines:
+            total.update(line.get(name, {}))
+        if total:
+            found[name] = dict(total)
+    return found

@@ -75,10 +75,17 @@ class Ranks:
 
     def sum(self, numbers: Sequence[float]) -> list[float]:
         """The sum of each number over all processes, in float64."""
+        return self._reduce(numbers, dist.ReduceOp.SUM)
+
+    def largest(self, numbers: Sequence[float]) -> list[float]:
+        """The largest of each number over all processes, in float64."""
+        return self._reduce(numbers, dist.ReduceOp.MAX)
+
+    def _reduce(self, numbers: Sequence[float], how: dist.ReduceOp.RedOpType) -> list[float]:
         if self.mesh is None:
             return list(numbers)
         total = torch.tensor(numbers, dtype=torch.float64, device=speed.device())
-        dist.all_reduce(total)
+        dist.all_reduce(total, how)
         found: list[float] = total.tolist()
         return found
 

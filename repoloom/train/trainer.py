@@ -131,17 +131,19 @@ class Trainer:
 
     def _mean(self, loss: Callable[..., Tensor], rows: Rows, **how: float) -> Tensor:
         """The mean loss over these rows' targets."""
-        arrays = (self._tensor(rows.tokens), self._tensor(rows.targets))
-        documents = None if rows.documents is None else self._tensor(rows.documents)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
-            return loss(*arrays, documents, **how)
+            return loss(*self._tensors(rows), **how)
 
     def _look(self, rows: Rows) -> layerwise.Table:
-        """Every layer, after the backward pass; of the activations those of one micro-batch."""
+        """Every layer, after the backward pass; of the activations those of one micro-batch of each process."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
-            table = layerwise.look(self.model, self._tensor(rows.tokens), self._tensor(rows.targets))
+            table = layerwise.look(self.model, *self._tensors(rows), self.ranks)
         parallel.part_again(self.model)
         return table
+
+    def _tensors(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor | None]:
+        documents = None if rows.documents is None else self._tensor(rows.documents)
+        return self._tensor(rows.tokens), self._tensor(rows.targets), documents
 
     def _tensor(self, array: "np.ndarray[tuple[int, ...], np.dtype[np.integer[Any]]]") -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, non_blocking=True)

@@ -37,8 +37,9 @@ class NothingToTuneOnError(UserError):
 def tune(model: Path, documents: Path, out: Path, recipe: Recipe) -> Manifest:
     """Tune the Hugging Face folder `model` on pairs from the curate stage's folder `documents`, into `out`.
 
-    Leaves model/ (with the chat template), pairs.jsonl, metrics.jsonl, plan.json, manifest.json. Raises
-    NothingToTuneOnError where the corpus holds no pair, UserError where training cannot go on.
+    Leaves model/ (with the chat template), pairs.jsonl, metrics.jsonl, plan.json, manifest.json; with
+    `checkpoints.best` also model-best/, as it was where the watched pairs' loss was least. Raises NothingToTuneOnError
+    where the corpus holds no pair, UserError where training cannot go on.
     """
     started = time.monotonic()
     with ranks.joined(recipe.parallel) as group:
@@ -113,6 +114,10 @@ def _tune(model: Path, documents: Path, out: Path, recipe: Recipe, group: Ranks,
                 with work.write("model") as place:
                     huggingface.save(trained.model, model, place, instruct=True)
                 work.finish(trained.counts(job) | {"pairs": len(rows), "watched": len(watched_rows)})
+            best = trained.best()
+            if group.first and best is not None:
+                with work.write("model-best") as place:
+                    huggingface.save(best, model, place, instruct=True)
     return work.manifest
 
 

@@ -5,8 +5,11 @@ import itertools
 import re
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from foreign import foreign
 from hypothesis import given, settings
@@ -196,7 +199,8 @@ def test_the_counts_are_those_of_the_pieces_shown(packed, tokenizer):
         batch = source[step]
         total.add(batch.fim)
         shown += pieces_of(batch.tokens[0], batch.targets[0], tokenizer)
-        assert batch.notes == {"fim": {name: getattr(batch.fim, name) for name in batch.fim.__slots__}}
+        counted = {name: getattr(batch.fim, name) for name in batch.fim.__slots__}
+        assert batch.notes == {"fim": counted, "languages": {"python": batch.fim.tokens}}
     known = expected(packed, tokenizer, LIMIT)
     assert (total.pieces, total.tokens) == (len(known), len(packed.ids))
     assert total.cut == sum(piece[0] == tokenizer.fim_begin for piece in shown)
@@ -428,7 +432,8 @@ def epoch_of_ones(source, number):
     ]
 
 
-@pytest.mark.parametrize(("packing", "scope"), [("best-fit", "window"), ("plain", "window"), ("best-fit", "file")])
+@pytest.mark.parametrize("packing", ["best-fit", "plain"])
+@pytest.mark.parametrize("scope", ["window", "file"])
 def test_the_rate_is_realised_within_a_point_by_pieces_and_by_tokens(packed, tokenizer, packing, scope):
     """Over four epochs of real files, so that the draws' own scatter is under half a point."""
     source = batches(packed, tokenizer, pack={"packing": packing}, scope=scope)
@@ -439,3 +444,39 @@ def test_the_rate_is_realised_within_a_point_by_pieces_and_by_tokens(packed, tok
     assert abs(rates["rate_by_pieces"] - 0.5) < 0.01
     assert abs(rates["rate_by_tokens"] - 0.5) < 0.01
     assert total.left < 0.02 * total.cut
+
+
+@pytest.mark.parametrize("packing", ["best-fit", "plain"])
+@pytest.mark.parametrize("scope", ["window", "file"])
+@pytest.mark.parametrize("context", [512, 2048])
+def test_where_every_piece_is_drawn_all_but_a_few_of_a_thousand_are_cut(packed, tokenizer, packing, scope, context):
+    """Nothing scatters here: what is missing was left whole for lack of room."""
+    source = batches(packed, tokenizer, rate=1.0, context=context, pack={"packing": packing}, scope=scope)
+    total = FimCounts()
+    for step in range(2 * source.rows // ROWS):
+        total.add(source[step].fim)
+    rates = total.rates()
+    assert rates["rate_by_pieces"] > 0.995 and rates["rate_by_tokens"] > 0.995
+
+
+@pytest.mark.parametrize("level", ["context", "document"])
+@pytest.mark.parametrize("packing", ["best-fit", "plain"])
+def test_an_epochs_tokens_by_language_are_those_of_its_files(packed, tokenizer, tmp_path, packing, level):
+    names = [("python", "c", "markdown")[number % 3] for number in range(len(packed.files))]
+    place = tmp_path / "train.sources.parquet"
+    pq.write_table(pa.table({"repo": ["one"] * len(names), "language": names}), place)
+    source = batches(replace(packed, place=place), tokenizer, pack={"packing": packing}, level=level, batch=1)
+    known = source._level.packed
+    wanted = Counter()
+    for name, size in zip(names, np.diff([*known.files, len(known.ids)]).tolist(), strict=True):
+        wanted[name] += size
+    shown = Counter()
+    for step in range(source.rows):
+        notes = source[step].notes
+        assert sum(notes["languages"].values()) == source[step].fim.tokens
+        shown.update(notes["languages"])
+    assert shown == wanted and sum(shown.values()) == len(known.ids)
+
+
+def test_a_corpus_that_does_not_say_its_languages_has_no_counts_of_them(packed, tokenizer):
+    assert batches(replace(packed, place=None), tokenizer)[0].notes.keys() == {"fim"}

@@ -7,6 +7,7 @@ Each dtype trains in a folder of its own, OUT/float32, and leaves its weights in
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -32,6 +33,10 @@ CONTEXT, BATCH = 32, 8
 CONFIG = Config(vocabulary=64, hidden=32, mlp=48, layers=2, heads=4, kv_heads=2, context=CONTEXT, init_std=0.1)
 
 
+POISON = 63
+"""A token that no walk has. Where a run is to have `bad` steps, its embedding is infinite."""
+
+
 @dataclass
 class Batch:
     """Walks in steps of 0 to 2, two documents a row, as many targets without loss as the row's number says."""
@@ -43,16 +48,18 @@ class Batch:
 
 
 class Walks:
-    def __init__(self, own=slice(None), pause=0.0):
-        self.own, self.pause = own, pause
+    def __init__(self, own=slice(None), pause=0.0, bad=()):
+        self.own, self.pause, self.bad = own, pause, bad
 
     def share(self, rank, ranks):
         rows = BATCH // ranks
-        return Walks(slice(rank * rows, (rank + 1) * rows), self.pause)
+        return Walks(slice(rank * rows, (rank + 1) * rows), self.pause, self.bad)
 
     def __getitem__(self, step):
         random = np.random.default_rng(step)
         walks = (np.cumsum(random.integers(0, 3, (BATCH, CONTEXT + 1)), 1) % 50).astype(np.int64)
+        if step in self.bad:
+            walks[BATCH - 2, 3] = POISON
         targets = walks[:, 1:].copy()
         documents = (np.arange(CONTEXT) >= random.integers(1, CONTEXT, (BATCH, 1))).astype(np.int32)
         for row in range(BATCH):
@@ -66,18 +73,29 @@ class Walks:
             yield self[step]
 
 
+@torch.no_grad()
+def poison(model: Transformer) -> None:
+    """Starting weights under which the poison overflows, each process's part of them."""
+    plain = Transformer(model.config).initialise(0)
+    plain.model.embed_tokens.weight[POISON] = math.inf
+    weights = plain.state_dict()
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])
+
+
 def main(out: Path, how: dict) -> None:
     torch.set_num_threads(1)
     dtypes = how.pop("dtypes", ["float32"])
-    tied, pause = how.pop("tied", False), how.pop("pause", 0.0)
+    tied, pause, bad = how.pop("tied", False), how.pop("pause", 0.0), how.pop("bad", [])
     keep = recipe.Checkpoints(**how.pop("checkpoints", {}))
     with joined(recipe.Parallel(**how.pop("parallel", {}))) as ranks:
         for dtype in dtypes:
             with torch.device("meta" if ranks.count > 1 else "cpu"):
                 model = Transformer(replace(CONFIG, tied=tied)).to(getattr(torch, dtype))
             settings = {
-                "name": "pretrain", "model": model, "reset": lambda model: model.initialise(0),
-                "data": Walks(pause=pause).share(ranks.share, ranks.shares),
+                "name": "pretrain", "model": model,
+                "reset": poison if bad else lambda model: model.initialise(0),
+                "data": Walks(pause=pause, bad=bad).share(ranks.share, ranks.shares),
                 "heldout": [odd(Walks()[10**6])], "heldout_bytes": 512, "batch": BATCH, "context": CONTEXT,
                 "steps": 50, "minutes": None, "learning_rate": 1e-2, "warmup": 5, "schedule": "three-step",
                 "betas": (0.9, 0.95), "weight_decay": 0.1, "clip": 0.5, "precision": "float32", "compile": "no",

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ from repoloom.errors import UserError
 from repoloom.train import checkpoint, nonfinite
 from repoloom.train.loop import CHECKPOINTS, METRICS, train
 from repoloom.train.trainer import Trainer
+from tests.train import spread
 from tests.train.tiny import Walks, job
 
 BAD = 7
@@ -103,3 +105,36 @@ def test_a_file_that_is_no_batch_is_refused_in_one_line(tmp_path):
     np.savez(tmp_path / "other.npz", tokens=np.zeros(3))
     with pytest.raises(UserError, match="holds no batch"):
         nonfinite.load(tmp_path / "other.npz")
+
+
+@pytest.mark.slow
+def test_two_processes_skip_together_what_one_of_them_saw(tmp_path):
+    """The bad row is the second process's; the curve is that of one process, and each keeps the rows that it had."""
+    how = {"steps": 12, "bad": [BAD], "weight_decay": 0.0, "on_nonfinite": "skip"}
+    for processes in (1, 2):
+        code, said = spread.launch(tmp_path / str(processes), processes, **how)
+        assert code == 0 and said.count("step 8 is skipped") == 1, said
+    one, two = (spread.lines(tmp_path / name) for name in "12")
+    assert [line["step"] for line in two] == [line["step"] for line in one]
+    assert "not finite" in two[BAD + 1]["skipped"], "the line after the validation before the first step"
+    assert spread.losses(tmp_path / "2") == pytest.approx(spread.losses(tmp_path / "1"), abs=1e-5)
+    assert len(spread.losses(tmp_path / "2")) == 11
+    whole, *halves = (
+        nonfinite.load(tmp_path / name / "float32" / "nonfinite" / f"step-000000008{rank}.npz")
+        for name, rank in (("1", ""), ("2", ""), ("2", "-rank-1"))
+    )
+    np.testing.assert_array_equal(np.concatenate([half.tokens for half in halves]), whole.tokens)
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_go_on_when_they_are_told_to_skip(tmp_path):
+    how = {"steps": 12, "bad": [BAD], "weight_decay": 0.0}
+    code, said = spread.launch(tmp_path / "stopped", 2, **how)
+    assert code == 1 and re.search(r"^repoloom: step 8: .*not finite.*is kept in .*step-000000008\.npz$", said, re.M), (
+        said
+    )
+    assert len(spread.losses(tmp_path / "stopped")) == BAD
+    for name in ("stopped", "straight"):
+        code, said = spread.launch(tmp_path / name, 2, **how, on_nonfinite="skip")
+        assert code == 0, said
+    assert spread.lines(tmp_path / "stopped") == spread.lines(tmp_path / "straight")

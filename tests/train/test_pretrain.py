@@ -1,7 +1,9 @@
 """The stage on a real tokenizer and a real pack: what it counts, killed or not, and what it holds out."""
 
+import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +127,77 @@ def test_the_manifest_states_the_fim_rate_of_the_steps_trained(street, whole):
     assert fim["pieces"] >= STEPS * BATCH and fim["cut"] + fim["left"] <= fim["pieces"]
     assert abs(fim["rate_by_pieces"] - 0.5) < 0.1 and abs(fim["rate_by_tokens"] - 0.5) < 0.1
     assert fim["rate_by_tokens"] == fim["cut_tokens"] / fim["tokens"]
+
+
+def test_the_manifest_states_the_languages_of_the_steps_trained(street, whole):
+    counts = stage.read_manifest(whole)["counts"]
+    assert counts["languages"] == {"python": counts["fim"]["tokens"]}
+    lines = [line for line in curve(whole) if "loss" in line]
+    assert sum(line["languages"]["python"] for line in lines) == counts["fim"]["tokens"]
+
+
+def test_the_best_by_validation_is_exported_beside_the_last(street, tmp_path):
+    """A rate that is far too high in the end: the model gets worse after the first validation."""
+    changes = {"schedule": "warmup-stable-decay", "floor": 1.0, "validate_every": 4, "learning_rate": 0.3}
+    parsed = recipe.parse(tables(**changes) | {"checkpoints": {"best": True}})
+    counts = pretrain(street.pack, street.tokenizer, tmp_path / "out", parsed)["counts"]
+    losses = {line["step"]: line["heldout_loss"] for line in curve(tmp_path / "out") if "heldout_loss" in line}
+    del losses[0]
+    step = min(losses, key=losses.get)
+    assert counts["best"] == {"step": step, "heldout_loss": losses[step]}
+    assert step < STEPS and losses[step] < counts["heldout_loss"] == losses[STEPS]
+    watched = heldout.whole(street.pack, Tokenizer.load(street.tokenizer), CONTEXT, 3)
+    for name, expected in (("model-best", losses[step]), ("model", losses[STEPS])):
+        model = huggingface.load(tmp_path / "out" / name)
+        total = count = 0
+        for batch in watched:
+            tensors = [torch.from_numpy(array) for array in (batch.tokens, batch.targets, batch.documents)]
+            targets = int((batch.targets != -100).sum())
+            with torch.no_grad():
+                total, count = total + model.loss(*tensors).item() * targets, count + targets
+        assert total / count == pytest.approx(expected, rel=1e-4), name
+
+
+def test_it_trains_on_a_dataset_that_megatron_wrote_and_a_tokenizer_of_no_stage(street, tmp_path):
+    """Of the same documents: the same batches, and so the same losses; who wrote which file is not known."""
+    pytest.importorskip("megatron.core", reason="megatron-core has no wheel for this Python")
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    for split in ("train", "heldout"):
+        ours = Packed.open(street.pack, split)
+        theirs = tmp_path / "pack" / split
+        theirs.parent.mkdir(exist_ok=True)
+        builder = IndexedDatasetBuilder(f"{theirs}.bin", ours.ids.dtype.type)
+        borders = [*ours.files.tolist(), len(ours.ids)]
+        for document in range(len(ours)):
+            first, last = np.searchsorted(ours.files, ours.starts[document : document + 2])
+            for start, end in itertools.pairwise(borders[first : last + 1]):
+                builder.add_item(torch.from_numpy(ours.ids[start:end].astype(np.int64)))
+            builder.end_document()
+        builder.finalize(f"{theirs}.idx")
+    (tmp_path / "tokenizer").mkdir()
+    for name in huggingface.TOKENIZER_FILES:
+        if (street.tokenizer / name).exists():
+            shutil.copy(street.tokenizer / name, tmp_path / "tokenizer")
+
+    def trained(folder=tmp_path):
+        return pretrain(folder / "pack", folder / "tokenizer", tmp_path / "out", recipe.parse(tables(steps=5)))
+
+    manifest = trained()
+    expected = pretrain(street.pack, street.tokenizer, tmp_path / "ours", recipe.parse(tables(steps=5)))["counts"]
+    for key in ("loss", "heldout_loss", "tokens", "fim", "best"):
+        assert manifest["counts"][key] == expected[key]
+    assert manifest["counts"]["bits_per_byte"].keys() == {"fim"}
+    assert "languages" in expected and "languages" not in manifest["counts"]
+    assert trained()["run"] == manifest["run"], "it stands"
+    with (tmp_path / "pack" / "train.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(bytes(2))
+    assert trained()["run"] != manifest["run"], "the dataset changed"
+    with (tmp_path / "pack" / "train.bin").open("r+b") as file:
+        file.write(b"\xff\xff")
+    with pytest.raises(UserError, match=r"holds the id 65,535, and the tokenizer .* it was packed with another"):
+        trained()
 
 
 def test_the_report_shows_the_realised_rate_and_how_full_the_rows_are(street, whole):
