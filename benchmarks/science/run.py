@@ -1,10 +1,11 @@
 """Train and measure every arm with every seed, two at a time, each on one thread: a JSON line a run, in RESULTS.
 
-    python benchmarks/science/run.py DIR RESULTS.jsonl [--seeds 3] [--steps 1000]
+    python benchmarks/science/run.py DIR RESULTS.jsonl [--seeds 3] [--steps 1000] [--arms base spm] [--set KEY=VALUE]
 
 DIR is what corpus.py made. Runs that have a line already are left out, so that a stopped set goes on; the seeds are the
 outer loop, so that what is there after any time has as many runs of each arm, but for one. A seed is that of the
-weights, of the order of the windows and of the cuts, and the same for all arms: differences are taken by seed.
+weights, of the order of the windows and of the cuts, and the same for all arms: differences are taken by seed. Another
+number of steps, or settings of all arms by --set, want a file of results of their own.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from repoloom import recipe
 WORKERS = 2
 
 
-def run(root: Path, arm: str, seed: int, steps: int) -> dict[str, Any]:
+def run(root: Path, arm: str, seed: int, steps: int, changes: list[str]) -> dict[str, Any]:
     """Train one arm with one seed and measure it."""
     import torch
 
@@ -35,7 +36,7 @@ def run(root: Path, arm: str, seed: int, steps: int) -> dict[str, Any]:
     from repoloom.train.pretrain import pretrain
 
     torch.set_num_threads(1)
-    settings = recipe.load(HERE / "base.toml", [*ARMS[arm], f"seed={seed}", f"pretrain.steps={steps}"])
+    settings = recipe.load(HERE / "base.toml", [*changes, *ARMS[arm], f"seed={seed}", f"pretrain.steps={steps}"])
     out = root / "runs" / f"{arm} {seed}"
     clock = time.process_time()
     manifest = pretrain(root / "pack" / data(arm), root / "tokenizer", out, settings)
@@ -54,11 +55,11 @@ def _measure(root: Path, context: int) -> Any:
     return Measure(root / "pack" / "heldout", root / "tokenizer", context)
 
 
-def left(results: Path, seeds: int) -> Iterator[tuple[str, int]]:
+def left(results: Path, seeds: int, arms: list[str]) -> Iterator[tuple[str, int]]:
     """The runs that have no line yet."""
     lines = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     done = {(line["arm"], line["seed"]) for line in lines}
-    return ((arm, seed) for seed in range(1, seeds + 1) for arm in ARMS if (arm, seed) not in done)
+    return ((arm, seed) for seed in range(1, seeds + 1) for arm in arms if (arm, seed) not in done)
 
 
 def main() -> None:
@@ -68,10 +69,13 @@ def main() -> None:
     parser.add_argument("results", type=Path, metavar="RESULTS")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of every arm")
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(run, asked.root, arm, seed, asked.steps) for arm, seed in left(asked.results, asked.seeds)]
+        todo = left(asked.results, asked.seeds, asked.arms)
+        jobs = [pool.submit(run, asked.root, arm, seed, asked.steps, asked.set) for arm, seed in todo]
         for job in as_completed(jobs):
             line = job.result()
             with asked.results.open("a") as file:
