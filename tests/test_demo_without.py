@@ -74,8 +74,7 @@ def test_without_bubblewrap_it_finishes_and_says_how_to_have_it(tmp_path: Path, 
     assert results["benchmarks"]["humaneval"]["not_run"].startswith("no sandbox: install bubblewrap")
     assert "no benchmark was run: humaneval: no sandbox" in (out / "report" / "index.html").read_text()
     assert [line for line in said if "bubblewrap" in line] == [
-        "humaneval: not run, since there is no sandbox: install bubblewrap (apt install bubblewrap, or dnf install "
-        "bubblewrap)"
+        "humaneval: not run: no sandbox: install bubblewrap (apt install bubblewrap, or dnf install bubblewrap)"
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from repoloom import recipe, tasks
 from repoloom.errors import UsageError
 from repoloom.evaluate import contamination, metrics
-from repoloom.evaluate.score import score
+from repoloom.evaluate.score import obstacle, score
 from repoloom.generate import Sampling, samples
 from repoloom.generate.backends import Backend, Prompt
 from repoloom.progress import say
@@ -63,10 +63,10 @@ def run(
     benchmark, chosen, way = named(entry)
     data = settings.data.get(benchmark)
     asked = tasks.load(benchmark, data)
-    reason = probe(unsafe).reason if any(task.test for task in asked) else None
+    reason = obstacle(asked, unsafe)
     if reason is not None:
-        say(f"{entry}: not run, since there is no sandbox: {reason}")
-        return {"not_run": f"no sandbox: {reason}"}
+        say(f"{entry}: not run: {reason}")
+        return {"not_run": reason}
     name = entry.replace(":", "-")
     raw, judged = out / WORK / f"{name}.jsonl", out / WORK / f"{name}.verdicts.jsonl"
     try:

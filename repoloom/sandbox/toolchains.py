@@ -163,7 +163,7 @@ def missing(language: str) -> str | None:
     """Why programs of this language cannot run here, in one line; None where they can."""
     absent = [tool for tool in TOOLCHAINS[language].tools if shutil.which(tool) is None]
     if absent:
-        return f"{', '.join(absent)} not installed"
+        return f"{', '.join(absent)} not installed (docs/sandbox.md says what each language needs)"
     try:
         made(language)
     except UserError as error:

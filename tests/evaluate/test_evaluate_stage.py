@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,23 @@ def test_a_benchmark_without_a_sandbox_says_so_and_the_stage_goes_on(
         sandbox.probe.cache_clear()
     assert results["benchmarks"]["humaneval"]["not_run"].startswith("no sandbox: install bubblewrap (apt install")
     assert results["samples"]
+
+
+def test_a_language_without_its_toolchain_is_not_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sandbox.probe().reason is not None:
+        pytest.skip(f"no sandbox: {sandbox.probe().reason}")
+    place, which = tmp_path / "php.jsonl", shutil.which
+    test = (
+        "if (candidate(1) !== 2) { throw new Exception(); }\n    if (candidate(2) !== 3) { throw new Exception(); }\n"
+    )
+    row = {"task_id": "php/0", "prompt": "<?php\nfunction f($x) {\n", "test": test, "stop_tokens": ["\nfunction"]}
+    place.write_text(json.dumps(row) + "\n", "utf-8")
+    monkeypatch.setattr(shutil, "which", lambda tool: None if tool == "php" else which(tool))
+    settings = SETTINGS.model_copy(update={"benchmarks": ("humaneval-php",), "data": {"humaneval-php": str(place)}})
+    found = measure(run, tmp_path / "out", settings)["benchmarks"]["humaneval-php"]
+    assert found["not_run"].startswith("no php: php not installed")
 
 
 def test_data_that_is_not_given_is_asked_for(run: Path, tmp_path: Path) -> None:

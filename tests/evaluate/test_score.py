@@ -156,7 +156,7 @@ def test_texts_are_compared_without_a_sandbox(tmp_path: Path, monkeypatch: pytes
         "identifier_match": 0.5,
         "identifier_f1": 0.75,
     }
-    with pytest.raises(UserError, match="no sandbox, and nothing is run without one: none here"):
+    with pytest.raises(UserError, match="nothing is run: no sandbox: none here"):
         score("humaneval", samples)
 
 
