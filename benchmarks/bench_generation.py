@@ -13,7 +13,8 @@ here and its multiplications over the rate of large matrix products measured her
     python benchmarks/bench_generation.py --package DIR --work DIR --agree   # do the engines write the same tokens?
 
 `--agree` takes HumanEval's 164 prompts and the prefixes of its single-line infilling tasks (SmolLM2 has no fill-in
-tokens), 64 greedy tokens each, and says for each difference how near the two choices' logits were, in float64.
+tokens), 64 greedy tokens each, or as many as come before the text's end, and says for each difference how near the two
+choices' logits were, in float64.
 """
 
 import argparse
@@ -229,6 +230,7 @@ def _agree(asked: argparse.Namespace, folder: Path) -> None:
         "llama.cpp": _llama_cpp(folder, asked.work, asked.threads),
     }
     exact = huggingface.load(folder).double()
+    ends = {token["id"] for token in json.loads((folder / "tokenizer.json").read_text("utf-8"))["added_tokens"]}
     for name, prompts in sets.items():
         written = {}
         for engine, run in engines.items():
@@ -237,7 +239,10 @@ def _agree(asked: argparse.Namespace, folder: Path) -> None:
             rate = asked.tokens * len(prompts) / (time.process_time() - before)
             print(f"{name}: {engine} wrote {rate:.0f} tokens a core-second", flush=True)
         for one, other in (("ours", "transformers"), ("ours", "llama.cpp"), ("transformers", "llama.cpp")):
-            pairs = list(zip(prompts, written[one], written[other], strict=True))
+            pairs = [
+                (prompt, *_up_to_the_end(a, b, ends))
+                for prompt, a, b in zip(prompts, written[one], written[other], strict=True)
+            ]
             gaps = sorted(_gap(exact, *pair) for pair in pairs if pair[1] != pair[2])
             near = sum(gap < NEAR for gap in gaps)
             equal = len(pairs) - len(gaps)
@@ -247,6 +252,12 @@ def _agree(asked: argparse.Namespace, folder: Path) -> None:
                 f"{[float(f'{gap:.2g}') for gap in gaps]}",
                 flush=True,
             )
+
+
+def _up_to_the_end(one: Ids, other: Ids, ends: set[int]) -> tuple[Ids, Ids]:
+    """Both, up to where either ends its text: llama.cpp, told to go on, takes the next likeliest token there."""
+    length = next((place for place, pair in enumerate(zip(one, other, strict=True)) if ends & {*pair}), len(one))
+    return one[:length], other[:length]
 
 
 def _gap(exact: Any, prompt: Ids, one: Ids, other: Ids) -> float:
