@@ -21,6 +21,8 @@ from repoloom.generate.generator import Completion
 from repoloom.generate.sampling import Sampling
 from repoloom.stage import digest_file
 
+_ERRORS = 1
+"""Its log's level: a line for every request is no progress bar."""
 _SLOTS = 8
 _CONTEXT = 4096
 """Tokens of a slot, or the model's context where that is less: DeepSeek Coder's evaluation reads no more."""
@@ -64,6 +66,7 @@ class LlamaCpp:
         settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         settings.warmup = False
         settings.use_jinja = True
+        settings.verbosity = _ERRORS
         return settings
 
     def _one(self, prompt: Prompt, sampling: Sampling) -> Completion:
