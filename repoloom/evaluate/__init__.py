@@ -90,7 +90,6 @@ class _Evaluation:
     def measure(self) -> None:
         """Every part, and what they amount to."""
         results: dict[str, Any] = {
-            "model": self._model,
             "bits_per_byte": self._part("bits-per-byte", self._bits_per_byte),
             "text": self._part("text", self._text),
             "infilling": self._part("infilling", self._lines),
@@ -99,7 +98,7 @@ class _Evaluation:
         for entry in self._settings.benchmarks:
             part = self._part(f"benchmark-{entry.replace(':', '-')}", partial(self._benchmark, entry))
             results["benchmarks"][entry] = part
-        counts = dict(results)
+        counts = {"model": self._model, **results}  # where it lies is no result: another folder's has the same bytes
         results["samples"] = self._part("texts", self._texts)["samples"]
         with self._work.write("results.json") as path:
             path.write_text(_json(results), "utf-8")

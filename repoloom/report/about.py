@@ -65,7 +65,7 @@ def summary(run: Run) -> str:
     """The run in one sentence."""
     try:
         if run.alone:
-            return f"What {'/'.join(str(run.results()['model']).rsplit('/', 2)[-2:])} can do, measured."
+            return f"What {'/'.join(str(run.counts('evaluate')['model']).rsplit('/', 2)[-2:])} can do, measured."
         repositories = plural(run.counts("collect")["kept"]["repositories"], "repository", "repositories")
         if "pretrain" not in run.finished:
             return f"{repositories} on their way to a code model."

@@ -357,8 +357,7 @@ def test_every_sample_has_a_place_on_its_benchmarks_page(run: Path) -> None:
 def test_an_evaluation_outside_a_run_has_a_page(run: Path, tmp_path: Path) -> None:
     alone = tmp_path / "scores"
     (run / "evaluate").rename(alone)
-    change(alone.parent, "scores", lambda manifest: manifest.update(stage="evaluate"))
-    change(alone.parent, "scores", lambda results: results.update(model="a-model"), "results.json")
+    change(alone.parent, "scores", lambda manifest: manifest.update(stage="evaluate", counts={"model": "a-model"}))
     page = report(alone)
     text = page.read_text("utf-8")
     assert "What a-model can do, measured." in text
