@@ -181,7 +181,8 @@ def load(
         [damaged] = ranks.any(not _whole(place, ranks))
         if damaged:
             if ranks.first:
-                say(f"the checkpoint {place} is damaged: taking the {'next best' if best else 'one before it'}")
+                instead = "taking the next best" if best else "going on from the one before it"
+                say(f"the checkpoint {place} is damaged: {instead}")
                 shutil.rmtree(place)
             continue
         state = _state(model, optimizer)
