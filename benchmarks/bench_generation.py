@@ -168,6 +168,7 @@ def _llama_cpp(folder: Path, work: Path, threads: int) -> Engine:
     settings.n_parallel, settings.n_ctx = SLOTS, SLOTS * 1024
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED  # it rounds
     settings.warmup = False
     server = xllamacpp.Server(settings)
 

@@ -1,7 +1,8 @@
 """A GGUF file in llama.cpp (the package xllamacpp), its server run inside this process.
 
-Keys and values are float32 and the sampler is ours alone (temperature, then the nucleus): llama.cpp's own defaults
-round the cache to 16 bits and add top-k, min-p and penalties.
+Keys and values are float32, attention is plain, and the sampler is ours alone (temperature, then the nucleus):
+llama.cpp's own defaults round the cache to 16 bits, its flash attention rounds so that greedy tokens of one text in
+twelve change, and they add top-k, min-p and penalties.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,6 +65,7 @@ class LlamaCpp:
         settings.n_parallel, settings.n_ctx = _SLOTS, _SLOTS * self._context
         settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = cores()
         settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         settings.warmup = False
         settings.use_jinja = True
         settings.verbosity = _ERRORS
