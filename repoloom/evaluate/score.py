@@ -85,14 +85,6 @@ def obstacle(found: Sequence[Task], unsafe: bool) -> str | None:
     return next((f"no {language}: {reason}" for language in languages if (reason := missing(language))), None)
 
 
-def judge_all(
-    found: Sequence[Task], programs: Sequence[str], limits: Limits, way: Variant | None = None, *, unsafe: bool = False
-) -> list[Verdict]:
-    """A verdict for each program on its task's tests (see `verdicts`), in their order."""
-    numbered = dict(verdicts(found, programs, limits, way, unsafe=unsafe))
-    return [numbered[number] for number in range(len(programs))]
-
-
 def verdicts(
     found: Sequence[Task], programs: Sequence[str], limits: Limits, way: Variant | None = None, *, unsafe: bool = False
 ) -> Iterator[tuple[int, Verdict]]:

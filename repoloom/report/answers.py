@@ -8,7 +8,8 @@ from typing import Any
 
 from repoloom.report.numerals import plural
 
-_MEASURES = {"exact_match": "exact match", "edit_similarity": "edit similarity", "identifier_match": "identifier match"}
+MEASURES = {"exact_match": "exact match", "edit_similarity": "edit similarity", "identifier_match": "identifier match"}
+"""What a reader calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _end(row: dict[str, Any]) -> str:
 
 
 def _answer(row: dict[str, Any]) -> Answer:
-    says = [f"{_MEASURES[name]} {row[name]:.2f}" for name in _MEASURES if isinstance(row.get(name), int | float)]
+    says = [f"{MEASURES[name]} {row[name]:.2f}" for name in MEASURES if isinstance(row.get(name), int | float)]
     says += [str(row["detail"])] if row.get("detail") else []
     says += [f"shares {row['shared']} words in a row with the training corpus"] if row.get("shared") else []
     number = row.get("sample")

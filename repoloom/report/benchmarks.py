@@ -8,7 +8,6 @@ from repoloom.report.numerals import percent, plural
 from repoloom.report.page import Figure, Numbers, both
 from repoloom.report.plots import Bar, bars
 
-_GIVEN = {"exact_match": "exact match", "edit_similarity": "edit similarity", "identifier_match": "identifier match"}
 _INSTRUCT = "instruct"
 
 
@@ -19,13 +18,14 @@ def scores(run: Run) -> Figure:
     measured, known = _measured(ran), any(_known(name, found["variant"]) for name, found in ran.items())
     for name, found in ran.items():
         for measure, one in found["scores"].items():
-            row = [f"{name}, {_asked(found)}", _GIVEN.get(measure, measure), f"{found['tasks']:,}"]
+            row = [f"{name}, {_asked(found)}", answers.MEASURES.get(measure, measure), f"{found['tasks']:,}"]
             row += [percent(one["mean"]), f"{percent(one['low'])} to {percent(one['high'])}"]
             row += [_untouched(found, measure)] if measured else []
             row += _published(name, found["variant"], measure) if known else []
             rows.append(row)
         measure, one = next(iter(found["scores"].items()))
-        first.append(Bar(f"{name}, {_GIVEN.get(measure, measure)}", one["mean"], percent(one["mean"]), "accent"))
+        label = f"{name}, {answers.MEASURES.get(measure, measure)}"
+        first.append(Bar(label, one["mean"], percent(one["mean"]), "accent"))
     best = max(first, key=lambda bar: bar.value)
     takeaway = f"{plural(len(ran), 'benchmark')}: best {best.label} at {best.words}"
     if len(ran) == 1:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repoloom.evaluate.score import judge_all
+from repoloom.evaluate.score import verdicts
 from repoloom.sandbox import Limits, probe
 from repoloom.tasks import Task, load, variant
 
@@ -19,7 +19,8 @@ def program(task: Task, completion: str) -> str:
 def test_solutions_pass_as_the_protocol_puts_them_together() -> None:
     tasks = load("humaneval")[::8]
     programs = [program(task, task.reference) for task in tasks]
-    assert [v.passed for v in judge_all(tasks, programs, LIMITS)] == [True] * len(tasks)
+    found = dict(verdicts(tasks, programs, LIMITS))
+    assert [found[number].passed for number in range(len(tasks))] == [True] * len(tasks)
 
 
 @needs_sandbox
@@ -27,8 +28,8 @@ def test_the_prelude_is_there_and_numpy_where_it_is_named() -> None:
     task = load("humaneval")[53]
     assert task.entry_point == "add"
     completions = ["    return int(np.add(x, y))", "    return math.floor(Counter(a=x + y)['a'])", "    return npp"]
-    verdicts = judge_all([task] * 3, [program(task, text) for text in completions], LIMITS)
-    assert [v.passed for v in verdicts] == [True, True, False]
+    found = dict(verdicts([task] * 3, [program(task, text) for text in completions], LIMITS))
+    assert [found[number].passed for number in range(3)] == [True, True, False]
 
 
 def test_numpy_is_not_imported_for_nothing() -> None:

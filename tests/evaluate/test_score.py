@@ -134,8 +134,8 @@ def test_what_is_late_is_tried_once_more_alone_by_its_reference(monkeypatch: pyt
 
     monkeypatch.setattr(scoring, "judge", judge)
     programs = ["late", "early"]
-    found = scoring.judge_all([task, task], programs, Limits(seconds=3), variant("humaneval", "plain"))
-    assert [verdict.passed for verdict in found] == [True, True]
+    found = dict(scoring.verdicts([task, task], programs, Limits(seconds=3), variant("humaneval", "plain")))
+    assert [found[number].passed for number in range(2)] == [True, True]
     reference = task.prompt + task.reference
     assert sorted(given[:2]) == [("early", 3), ("late", 3)]
     assert given[2:] == [(reference, 60.0), ("late", 40.0)]
