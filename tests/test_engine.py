@@ -47,7 +47,7 @@ def writes_for_ever(place: Path) -> None:
 
 def sleeps_in_the_second(number: int) -> int:
     if number:
-        time.sleep(60)
+        time.sleep(3600)
     return number
 
 
@@ -132,13 +132,12 @@ def test_a_worker_that_dies_is_one_line_for_the_user() -> None:
         list(engine.map_ordered(dies, range(6), 2))
 
 
+@pytest.mark.timeout(120)
 def test_whoever_stops_early_waits_for_nothing() -> None:
     """Also where items are begun that take longer than anyone would wait."""
     results = engine.map_ordered(sleeps_in_the_second, range(2), 2)
-    started = time.monotonic()
     assert next(results) == 0
     results.close()
-    assert time.monotonic() - started < 50
     wait_for(lambda: not workers_of(os.getpid()))
 
 

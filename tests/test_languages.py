@@ -1,6 +1,5 @@
 import importlib.metadata
 import re
-import time
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -408,23 +407,20 @@ FILLERS = (
 )  # fmt: skip
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take minutes
 @pytest.mark.parametrize("filler", FILLERS)
 def test_every_pattern_takes_linear_time(filler: str) -> None:
-    """A quadratic one would take minutes on this much."""
     head = (filler * 100_000)[:100_000]
-    started = time.process_time()
     for entry in TABLE["ambiguous"]:
         for _, pattern in entry["rules"]:
             re.search(pattern, head, re.MULTILINE)
-    assert time.process_time() - started < 8
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take minutes
 @pytest.mark.parametrize("filler", FILLERS)
 def test_no_head_takes_long(filler: str) -> None:
     extensions = {extension for entry in TABLE["ambiguous"] for extension in entry["extensions"]}
     for start in ("", "#!/usr/bin/env ", "-*- mode: "):
         head = start + filler * HEAD * 10
         for path in ["x", *(f"x{extension}" for extension in sorted(extensions))]:
-            started = time.process_time()
             detect(path, head)
-            assert time.process_time() - started < 0.05, path

@@ -1,5 +1,4 @@
 import importlib.metadata
-import time
 from pathlib import Path
 
 import pytest
@@ -151,9 +150,8 @@ def test_headers_of_real_files():
     assert all(licenses.file_license(text) == expected for expected, text in stated.values())
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 def test_a_hostile_head_costs_nothing():
-    begun = time.perf_counter()
     licenses.file_license("SPDX-License-Identifier: " + "(" * 5_000_000)
     licenses.file_license("SPDX-License-Identifier:" * 200_000)
     licenses.file_license("SPDX-License-Identifier: " + "A AND " * 1_000_000)
-    assert time.perf_counter() - begun < 1

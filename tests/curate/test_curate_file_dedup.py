@@ -3,7 +3,6 @@
 import hashlib
 import random
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -167,13 +166,12 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert {e.place.row: duplicate for e, duplicate in again} == found
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 def test_a_hundred_thousand_equal_files_are_no_pairs_of_them() -> None:
     one = entry(0, "", "", package("h11")["h11/_connection.py"])
     same = [replace(one, repo=f"r{n % 1000}", path=f"{n:06}.py") for n in range(100_000)]
-    start = time.perf_counter()
     found = list(exact_files(same))
     assert len(found) == 99_999 and {duplicate.kept_as for _, duplicate in found} == {"r0/000000.py"}
-    assert time.perf_counter() - start < 10
 
 
 class Counted(Store):

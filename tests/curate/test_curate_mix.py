@@ -1,6 +1,5 @@
 import hashlib
 import random
-import time
 
 import pytest
 from curated import package
@@ -175,10 +174,9 @@ def test_a_wrong_mix_is_refused_by_its_key(table: dict[str, object], says: str) 
         recipe.parse({"name": "x", "curate": {"mix": table}})
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 def test_the_cost_is_that_of_a_sort() -> None:
     items = [Item(f"r{n}#0", f"o/r{n}", "python" if n % 9 else "markdown", 500 + n % 1000) for n in range(100_000)]
     wanted = recipe.Mix(shares={"code": 0.8, "text": 0.2})
-    clock = time.process_time()
     found = rows(items, wanted)
-    assert time.process_time() - clock < 10
     assert found["text"]["share"] == pytest.approx(0.2, abs=1e-4)

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 import warnings
 from pathlib import Path
 
@@ -268,22 +267,17 @@ def test_a_parser_that_runs_away_is_ended_and_the_next_file_is_whole(monkeypatch
     assert syntax("cpp", "a.cpp", VALID["cpp"]) is None
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 @pytest.mark.parametrize(
     "text", ["/*" * 10**5, '"\\' * 10**5, 'R"(' * 10**5, "'a" * 10**5, "#if\n" * 10**5, "//\\\n" * 10**5, "}" * 10**5]
 )
 def test_the_scanner_of_c_is_linear_on_hostile_text(text: str) -> None:
-    def seconds(text: str) -> float:
-        started = time.process_time()
-        brackets.c_family_error(text.encode())
-        return time.process_time() - started
-
-    assert min(seconds(text * 4) for _ in range(3)) < 12 * min(seconds(text) for _ in range(3)) + 0.05
+    brackets.c_family_error((text * 20).encode())
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 def test_a_conflict_is_sought_in_linear_time() -> None:
-    started = time.process_time()
     syntax("json", "a.json", "<<<<<<< a\n" * 50_000 + "=======\n" * 30_000 + "# >>>>>>> ")
-    assert time.process_time() - started < 5
 
 
 def test_other_languages_and_huge_files_pass() -> None:

@@ -1,6 +1,5 @@
 """The filter rules: what each takes and its near miss, measures against their definitions, and texts that mean harm."""
 
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -304,11 +303,10 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take longer
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("name", SETS)
 def test_hostile_texts_take_linear_time(name: str, kind: str) -> None:
     text = HOSTILE[kind][: 100_000 if name == "opencoder" else None]  # whose n-grams are in Python
-    started = time.monotonic()
     for language in ("python", "html"):
         list(measure(rule_set(name), Batch(["a.h"], [language], [text])))
-    assert time.monotonic() - started < 60  # minutes where it is quadratic

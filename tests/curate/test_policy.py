@@ -1,5 +1,4 @@
 import re
-import time
 from functools import reduce
 
 import pytest
@@ -67,11 +66,10 @@ def test_expressions_mean_what_python_would_say(tree):
     assert permissive(written(tree)) == eval(words.replace("AND", "and").replace("OR", "or"))
 
 
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 def test_hostile_expressions_are_linear():
-    begun = time.perf_counter()
     for text in ("(" * 1_000_000, "MIT OR " * 100_000, "MIT AND " * 100_000 + "MIT", "A" * 1_000_000, " " * 1_000_000):
         permits("permissive", text)
-    assert time.perf_counter() - begun < 5
 
 
 def listed(tmp_path, text):
@@ -109,8 +107,7 @@ def test_a_list_that_cannot_be_read(tmp_path):
         OptOut.read(tmp_path / "bytes")
 
 
-def test_long_lists_answer_at_once(tmp_path):
-    optout = listed(tmp_path, "\n".join(f"owner{n}/name{n}" for n in range(100_000)))
-    begun = time.perf_counter()
-    assert sum(optout.covers(f"github.com/owner{n}/name{n}") is not None for n in range(10_000)) == 10_000
-    assert time.perf_counter() - begun < 2
+@pytest.mark.timeout(120)  # a look at every line for every name would take an hour
+def test_long_lists_are_not_read_through_for_every_name(tmp_path):
+    optout = listed(tmp_path, "\n".join(f"owner{n}/name{n}" for n in range(300_000)))
+    assert sum(optout.covers(f"github.com/owner{n}/name{n}") is not None for n in range(100_000)) == 100_000

@@ -3,7 +3,6 @@ import json
 import random
 import re
 import sys
-import time
 from pathlib import Path
 from unittest import mock
 
@@ -158,10 +157,9 @@ def test_placeholders_are_stable_and_keyed():
     ],
     ids=lambda text: f"{text[:24]!a}"[1:-1],
 )  # fmt: skip
+@pytest.mark.timeout(120)  # a quadratic one would take hours
 def test_hostile_text_is_linear(text):
-    begun = time.perf_counter()
     redact(text)
-    assert time.perf_counter() - begun < 10
 
 
 def test_unicode():

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -72,15 +71,14 @@ def test_a_source_that_is_a_loop_of_links_is_one_line(tmp_path):
         run(tmp_path / "out", f"git+file:{tmp_path}/loop")
 
 
+@pytest.mark.timeout(120)
 def test_a_huge_sparse_file_is_not_read(tmp_path):
     folder = tmp_path / "p"
     folder.mkdir()
     (folder / "x.py").write_text("x = 1\n")
     with (folder / "huge.py").open("wb") as file:
-        file.truncate(1_000_000_000)
-    started = time.monotonic()
+        file.truncate(10**13)
     rows, rules = run(tmp_path / "out", f"dir:{folder}")
-    assert time.monotonic() - started < 5
     assert [row["path"] for row in rows] == ["x.py"]
     assert rules == {"huge.py": "size"}
 
@@ -257,6 +255,7 @@ def test_a_deep_git_tree(tmp_path, forge):
     assert list(rules.values()) == ["depth"]
 
 
+@pytest.mark.timeout(120)  # ten thousand million files would take days
 @pytest.mark.parametrize("leaf", ["file", "nothing"])
 def test_a_git_bomb_ends_in_one_line(tmp_path, forge, leaf):
     """Ten levels of ten times the same folder: 10^10 files, or folders alone, in eleven objects."""
@@ -265,10 +264,8 @@ def test_a_git_bomb_ends_in_one_line(tmp_path, forge, leaf):
     for _ in range(10):
         tree = forge.tree(*[("40000", b"%d" % i * 100, tree) for i in range(10)])
     forge.commit(tree)
-    started = time.monotonic()
     with pytest.raises(UserError, match="holds too many files to be one repository"):
         run(tmp_path / "out", f"git+file:{forge.folder}")
-    assert time.monotonic() - started < 30
 
 
 def test_a_huge_blob_is_not_inflated(tmp_path, forge):
