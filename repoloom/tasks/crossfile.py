@@ -7,9 +7,10 @@ taken, drawn by a hash of its place: never an import, never one that the file ho
 tree-sitter's, in every language it reads.
 """
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -52,8 +53,9 @@ def rows(corpus: Path) -> Iterator[Row]:
     for part in formats.parts(corpus, "heldout"):
         for document in formats.rows(part, ["repo", "files", "text"]):
             files = [_file(file, document["text"]) for file in document["files"]]
+            owners = _owners(files)
             for number, file in enumerate(files):
-                row = _row(document["repo"], file, _usable(file, files[:number], files[number + 1 :]))
+                row = _row(document["repo"], file, _usable(files, number, owners))
                 if row is not None:
                     yield row
 
@@ -70,37 +72,45 @@ def _file(file: Mapping[str, object], text: str) -> _File:
     return _File(path, language, body, defined)
 
 
-def _usable(file: _File, before: Sequence[_File], after: Sequence[_File]) -> dict[str, _File]:
-    """The names that this file may have from the files before it, and which file has each."""
-    owners: dict[str, _File | None] = {}
-    for other in (*before, *after):
-        for name in other.defined:
-            owners[name] = None if name in owners else other
+def _owners(files: Sequence[_File]) -> dict[str, int | None]:
+    """Which file defines a name; None where more than one does."""
+    owners: dict[str, int | None] = {}
+    for number, file in enumerate(files):
+        for name in file.defined:
+            owners[name] = None if name in owners else number
+    return owners
+
+
+def _usable(files: Sequence[_File], number: int, owners: Mapping[str, int | None]) -> Callable[[str], _File | None]:
+    """Of a name, the file before this one that this one has it from, if it does."""
+    file = files[number]
     imported = set(_WORD.findall("\n".join(line for line in file.text.split("\n") if _IMPORT.search(line))))
     folder = PurePosixPath(file.path).parent
-    found = {}
-    for name, owner in owners.items():
-        if owner is None or owner not in before or len(name) < _SHORTEST or name in file.defined:
-            continue
-        place = PurePosixPath(owner.path)
+
+    @functools.cache
+    def owner(name: str) -> _File | None:
+        which = owners.get(name)
+        if which is None or which >= number or len(name) < _SHORTEST or files[which].language != file.language:
+            return None
+        place = PurePosixPath(files[which].path)
         near = file.language in _BY_FOLDER and place.parent == folder
         whole = file.language in _BY_FILE and place.stem in imported
-        if owner.language == file.language and (
-            near or whole or name in imported or f"{place.stem}.{name}" in file.text
-        ):
-            found[name] = owner
-    return found
+        said = near or whole or name in imported or f"{place.stem}.{name}" in file.text
+        return files[which] if said else None
+
+    return owner
 
 
-def _row(repo: str, file: _File, usable: Mapping[str, _File]) -> Row | None:
+def _row(repo: str, file: _File, usable: Callable[[str], _File | None]) -> Row | None:
     lines = file.text.split("\n")
     seen: set[str] = set()
-    mentioned: dict[str, None] = {}
+    mentioned: dict[str, _File] = {}
     candidates: list[tuple[bytes, int, str]] = []
-    for word, number in syntax.names(file.text, file.language) or () if usable else ():
-        if word not in usable or number >= len(lines) or _IMPORT.search(lines[number]):
+    for word, number in syntax.names(file.text, file.language) or ():
+        owner = usable(word)
+        if owner is None or number >= len(lines) or _IMPORT.search(lines[number]):
             continue
-        mentioned[word] = None
+        mentioned[word] = owner
         if 0 < len(lines[number]) <= _LONGEST_LINE and lines[number] not in seen and number:
             candidates.append((_drawn(repo, file.path, number), number, word))
         seen.add(lines[number])
@@ -113,7 +123,8 @@ def _row(repo: str, file: _File, usable: Mapping[str, _File]) -> Row | None:
         "repo_name": repo,
         "file_path": file.path,
         "context": [
-            {"identifier": word, "path": usable[word].path, "snippet": usable[word].defined[word]} for word in ordered
+            {"identifier": word, "path": mentioned[word].path, "snippet": mentioned[word].defined[word]}
+            for word in ordered
         ],
         "import_statement": "",
         "cropped_code": "\n".join(lines[max(0, number - _LINES_BEFORE) : number]),

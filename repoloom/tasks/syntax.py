@@ -31,7 +31,7 @@ def names(text: str, language: str) -> list[tuple[str, int]] | None:
     parser = _parser(language)
     if parser is None:
         return None
-    data = (_OPENING.get(language, "") + text).encode()[:_LONGEST]
+    data = _bytes(_OPENING.get(language, "") + text)
     leaves = (node for node in _leaves(parser.parse(data).root_node) if node.type.endswith(_NAMES))
     return [(data[leaf.start_byte : leaf.end_byte].decode("utf-8", "replace"), leaf.start_point[0]) for leaf in leaves]
 
@@ -41,14 +41,16 @@ def definitions(text: str, language: str) -> dict[str, tuple[int, int]]:
     parser = _parser(language)
     if parser is None:
         return {}
-    data = text.encode()[:_LONGEST]
+    data = _bytes(text)
     found: dict[str, tuple[int, int]] = {}
     left = [(node, 0) for node in reversed(parser.parse(data).root_node.named_children)]
     while left:
         node, depth = left.pop()
         name = _name(node) if node.type.endswith(_DEFINES) and node.type not in _SPACES else None
         if name is not None:
-            found.setdefault(data[name.start_byte : name.end_byte].decode(), (node.start_byte, node.end_byte))
+            found.setdefault(
+                data[name.start_byte : name.end_byte].decode("utf-8", "replace"), (node.start_byte, node.end_byte)
+            )
         elif depth < 4 and node.type.endswith(_BODIES):
             left += [(child, depth + 1) for child in reversed(node.named_children)]
     return found
@@ -59,7 +61,7 @@ def parses(text: str, language: str) -> bool:
     parser = _parser(language)
     if parser is None:
         return True
-    left = [parser.parse(text.encode()[-_LONGEST:]).root_node]
+    left = [parser.parse(text.encode("utf-8", "surrogatepass")[-_LONGEST:]).root_node]
     while left:
         node = left.pop()
         if node.type == "ERROR":
@@ -67,6 +69,11 @@ def parses(text: str, language: str) -> bool:
         if node.has_error:
             left += node.children
     return True
+
+
+def _bytes(text: str) -> bytes:
+    """What is parsed of a text; an answer of an endpoint may hold half a surrogate pair."""
+    return text.encode("utf-8", "surrogatepass")[:_LONGEST]
 
 
 def _name(node: Node) -> Node | None:

@@ -56,3 +56,12 @@ def test_deep_and_broken_code_is_no_trouble() -> None:
     assert len(syntax.names("(" * 50_000 + "x", "python") or ()) == 1
     assert not syntax.parses("x = = 1\n", "python")
     assert syntax.parses("x = 1\n", "python")
+
+
+def test_what_no_encoding_holds_is_compared_all_the_same() -> None:
+    """An endpoint may answer half a surrogate pair; and the cut at a megabyte may halve a character."""
+    assert identifier_match("f('\ud83d')", "f('x')", "python") == {"identifier_match": 1.0, "identifier_f1": 1.0}
+    assert syntax.parses("x = '\ud83d'\n", "python")
+    cut = "/" * ((1 << 20) - len("\nint xx=")) + "\nint éé=1;"
+    assert [name for name, _ in syntax.names(cut, "c") or ()] == ["é"]
+    assert not syntax.definitions(cut, "c")
