@@ -114,7 +114,7 @@ def test_it_is_made_anew_where_the_source_of_its_rooms_changed(tmp_path: Path) -
         with (package / name).open("a") as file:
             file.write("# changed\n")
         assert [build(), build()] == ["built", "stands"], name
-    with (package / "cli.py").open("a") as file:
+    with (package / "run.py").open("a") as file:
         file.write("# changed\n")
     assert build() == "stands", "what the stage does not stand on may change"
 
