@@ -2,6 +2,8 @@
 
 import contextlib
 import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 
@@ -102,6 +104,15 @@ def f():
     if landlock.version() < 6:
         pytest.skip("this kernel's Landlock scopes no signals")
     assert answer(program) == "refused"
+
+
+def test_a_landlock_that_refuses_is_no_weaker_sandbox() -> None:
+    """In a process of its own, since what the refusal leaves behind cannot be undone."""
+    program = "from repoloom.sandbox.guest import landlock\nlandlock._RESTRICT = 9999\nlandlock.lock('/tmp')\n"
+    if not landlock.version():
+        pytest.skip("this kernel has no Landlock")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and "refuses to lock" in ended.stderr
 
 
 def test_a_program_that_ran_out_of_time_holds_up_nothing() -> None:

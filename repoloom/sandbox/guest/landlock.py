@@ -26,11 +26,14 @@ def version() -> int:
     return max(0, _syscall(_CREATE, None, 0, _VERSION_ONLY))
 
 
-def lock(writable: str) -> bool:
-    """Keep reading and executing everywhere and all of `writable`; False where the kernel has no Landlock."""
+def lock(writable: str) -> None:
+    """Keep reading and executing everywhere and all of `writable`; nothing happens where the kernel has no Landlock.
+
+    Raises OSError where it has and refuses: the level that `bubblewrap.level` says would not be reached.
+    """
     speaks = min(version(), _NEWEST)
     if not speaks:
-        return False
+        return
     everything = (1 << _FILES[speaks - 1]) - 1
     attributes = struct.pack("<QQQ", everything, _TCP if speaks >= 4 else 0, _SCOPES if speaks >= 6 else 0)
     size = 8 if speaks < 4 else 16 if speaks < 6 else 24
@@ -43,10 +46,9 @@ def lock(writable: str) -> bool:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         _syscall(_ADD, rules, _PATH_BENEATH, struct.pack("<Qi", rights, place), 0)
         os.close(place)
-    prctl = ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    locked = prctl == 0 and _syscall(_RESTRICT, rules, 0) == 0
+    if ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) or _syscall(_RESTRICT, rules, 0):
+        raise OSError("Landlock is there, and refuses to lock this process")
     os.close(rules)
-    return locked
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
