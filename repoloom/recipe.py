@@ -162,6 +162,9 @@ class Batches(Section):
     other and is cut where a row is full, as GPT's trainers do it."""
     document_mask: bool = True
     """Tokens see nothing of their row's other pieces, and each piece counts its positions from 0."""
+    copying: Annotated[int, Field(ge=0)] = 0
+    """The first so many steps are of random words that come twice: so a small model learns early to use its context
+    (docs/training.md)."""
     weights: dict[str, Annotated[float, Field(gt=0)]] = {}
     """How often an epoch shows a document, by a language's id or a pattern on the repository such as `owner/*`; 1 for
     those that none fits."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from repoloom import recipe
 from repoloom.errors import UserError
+from repoloom.tokens import copying as copies
 from repoloom.tokens import levels
 from repoloom.tokens.layout import Layout, Room
 from repoloom.tokens.levels import FimCounts
@@ -84,8 +85,11 @@ class Batches:
         seed: int,
         batch: int,
         settings: recipe.Batches = _BEST_FIT,
+        copying: int = 0,
     ) -> None:
         """Cut `packed` into pieces and pack these into rows of `context` tokens, `batch` of them a step.
+
+        The first `copying` steps are of random words that come twice instead (`copying.py`), and the corpus follows.
 
         Raises UserError for an empty split, too short a context, a tokenizer that cannot do what `fim` asks for, or
         weights that fit nothing.
@@ -97,8 +101,12 @@ class Batches:
         self._pad = start if tokenizer.pad is None else tokenizer.pad
         self._context, self._masked = context, settings.document_mask
         self._batch, self._own = batch, range(batch)
+        self._copying, self._words, self._seed = copying, packed.ids, seed
+        self._end = start if tokenizer.eos is None else tokenizer.eos
         self._level = _level(packed, tokenizer, fim, seed, levels.SLACK[settings.packing])
         reserve = self._level.reserve
+        if copying and context + 1 < copies.ROOM:
+            raise UserError(f"batches.copying needs a model.context of at least {copies.ROOM - 1}, not {context}")
         if context <= 2 * reserve:
             raise UserError(f"model.context is {context}: FIM needs more than {2 * reserve}, or fim.rate = 0")
         self._room = Room(context + 1, 1 + reserve, self._level.a_file)
@@ -126,21 +134,37 @@ class Batches:
         shape = (len(self._own), self._context + 1)
         tokens, targets = np.full(shape, self._pad, np.int64), np.full(shape, IGNORE, np.int64)
         documents = np.zeros(shape, np.int32)
-        counts, sources = FimCounts(), Counter(dict.fromkeys((group.name for group in self._layout.groups), 0))
-        shown = []
-        for line, place in enumerate(self._own):
-            group, number, epoch = self._layout.at(step * self._batch + place)
-            row = _Row(tokens[line], targets[line], documents[line], self._start)
-            sources[group.name] += self._fill(row, number, epoch, counts)
-            shown.append(self._layout.table[number])
+        rows = [_Row(*arrays, self._start) for arrays in zip(tokens, targets, documents, strict=True)]
+        if step < self._copying:
+            counts = self._copy(rows, step)
+        else:
+            counts = self._show(rows, step - self._copying)
         return Batch(
             np.ascontiguousarray(tokens[:, :-1]),
             np.ascontiguousarray(targets[:, 1:]),
             np.ascontiguousarray(documents[:, :-1]) if self._masked else None,
-            counts,
-            sources,
-            {} if self._languages is None else self._languages.of(self._layout.pieces, np.concatenate(shown)),
+            *counts,
         )
+
+    def _copy(self, rows: "list[_Row]", step: int) -> tuple[FimCounts, Counter[str], dict[str, int]]:
+        """Fill the rows with words that come twice; nothing of the corpus is in them."""
+        for row, place in zip(rows, self._own, strict=True):
+            number = step * self._batch + place
+            for text in copies.texts(self._words, self._end, self._context + 1, self._seed, number):
+                row.add(text)
+            row.close()
+        return FimCounts(), Counter(), {}
+
+    def _show(self, rows: "list[_Row]", step: int) -> tuple[FimCounts, Counter[str], dict[str, int]]:
+        """Fill the rows with pieces of the corpus, and count these."""
+        counts, sources = FimCounts(), Counter(dict.fromkeys((group.name for group in self._layout.groups), 0))
+        shown = []
+        for row, place in zip(rows, self._own, strict=True):
+            group, number, epoch = self._layout.at(step * self._batch + place)
+            sources[group.name] += self._fill(row, number, epoch, counts)
+            shown.append(self._layout.table[number])
+        pieces = np.concatenate(shown)
+        return counts, sources, {} if self._languages is None else self._languages.of(self._layout.pieces, pieces)
 
     def prefetch(self, first: int, last: int) -> Iterator[Batch]:
         """The batches of the steps from `first` up to, not including, `last`, made ahead in a thread.

@@ -93,6 +93,7 @@ def _pretrain(pack: Path, tokenizer: Path, out: Path, recipe: Recipe, group: Ran
                 seed=recipe.seed,
                 batch=batch,
                 settings=recipe.batches,
+                copying=recipe.batches.copying,
             )
             watched = heldout.whole(pack, read, context, recipe.seed, recipe.batches)
             with torch.device("meta" if group.count > 1 else "cpu"):  # each process then makes its own part

@@ -480,3 +480,28 @@ def test_an_epochs_tokens_by_language_are_those_of_its_files(packed, tokenizer, 
 
 def test_a_corpus_that_does_not_say_its_languages_has_no_counts_of_them(packed, tokenizer):
     assert batches(replace(packed, place=None), tokenizer)[0].notes.keys() == {"fim"}
+
+
+def test_the_first_steps_teach_to_copy_and_the_corpus_follows_as_it_was(packed, tokenizer, mixed):
+    copying = Batches(
+        packed, tokenizer, context=CONTEXT, fim=recipe.Fim(rate=0.5), seed=0, batch=ROWS, copying=3
+    )  # fmt: skip
+    for step in range(3):
+        batch = copying[step]
+        assert batch.fim == FimCounts() and not batch.sources and not batch.notes.get("languages")
+        for tokens, targets in zip(batch.tokens, batch.targets, strict=True):
+            pieces = pieces_of(tokens, targets, tokenizer)
+            for piece in pieces:
+                words = (len(piece) - 1) // 2
+                assert piece == [*piece[:words] * 2, tokenizer.eos] and 8 <= words <= 32
+            assert CONTEXT - 66 < sum(map(len, pieces)) + len(pieces) <= CONTEXT + 1
+        halves = [copying.share(rank, 2)[step] for rank in range(2)]
+        np.testing.assert_array_equal(np.concatenate([half.tokens for half in halves]), batch.tokens)
+    assert not np.array_equal(copying[0].tokens, copying[1].tokens)
+    for step in range(4):
+        same(copying[3 + step], mixed[step])
+
+
+def test_copying_needs_room(packed, tokenizer):
+    with pytest.raises(UserError, match=r"batches\.copying needs a model\.context of at least 65"):
+        Batches(packed, tokenizer, context=64, fim=recipe.Fim(rate=0), seed=0, batch=1, copying=1)
