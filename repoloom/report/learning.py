@@ -86,6 +86,7 @@ def loss(run: Run, stage: str) -> Figure:
     takeaway += f" in {plural(steps[-1]['step'], 'step')}"
     takeaway += f" and {compact(seen)} tokens" if isinstance(seen, int) else ""
     takeaway += "" if stage in run.finished else " so far: it has not finished"
+    copying = _copying(run, stage)
     unseen = "held-out pairs" if stage == "tune" else "held-out repositories"
     takeaway += f"; on {unseen} {held[-1][1]:.2f}" if held else ""
     return Figure(
@@ -105,7 +106,19 @@ def loss(run: Run, stage: str) -> Figure:
         ),
         key=[("raw", "each step"), ("main", "smoothed"), *([("dot", unseen)] if held else [])],
         numbers=_training(run, stage, steps, validations),
+        note=f"The first {copying:,} steps teach to copy: their text is random words that come twice."
+        if copying
+        else "",
     )
+
+
+def _copying(run: Run, stage: str) -> int:
+    """The first so many steps taught to copy; 0 where none did, or nothing says so."""
+    if stage != "pretrain" or stage not in run.finished:
+        return 0
+    batches = run.manifest(stage)["settings"].get("batches")
+    steps = batches.get("copying") if isinstance(batches, dict) else None
+    return steps if isinstance(steps, int) else 0
 
 
 def learning_rate(run: Run) -> Figure:

@@ -157,6 +157,13 @@ def test_an_unfinished_training_shows_its_curve_so_far(run: Path) -> None:
     assert re.search(r"in 29\d steps and [\d.]+M tokens so far: it has not finished", page.text)
 
 
+def test_steps_that_taught_to_copy_are_told_from_the_rest(run: Path) -> None:
+    said = "steps teach to copy: their text is random words that come twice"
+    assert said not in render(run)[1].text
+    change(run, "pretrain", lambda manifest: manifest["settings"].update(batches={"copying": 250}))
+    assert f"The first 250 {said}" in render(run)[1].text
+
+
 def test_a_broken_manifest_is_an_unfinished_stage(run: Path) -> None:
     (run / "tune" / "manifest.json").write_bytes(b'{"counts": \xff')
     assert "not finished yet: tune." in render(run)[1].text
