@@ -29,6 +29,7 @@ TOOLS = (
     "cat",
     "id",
     "prlimit",
+    "choom",
     "setpriv",
     "git",
     "xz",

@@ -90,7 +90,7 @@ def missing() -> str | None:
     if shutil.which("bwrap") is None:
         here = next((command for name, command in _MANAGERS.items() if shutil.which(name)), None)
         return INSTALL if here is None else f"install bubblewrap (sudo {here} bubblewrap)"
-    for tool in ("prlimit", "setpriv"):
+    for tool in ("prlimit", "setpriv", "choom"):
         if shutil.which(tool) is None:
             return f"{tool} not found: install util-linux"
     return None
@@ -132,10 +132,10 @@ def _walls(
     environment: Mapping[str, str],
     words: Sequence[str],
 ) -> list[str]:
-    outside: list[str] = []
+    outside = [_tool("choom"), "-n", "1000", "--"]  # memory is limited a process: if it runs out, the kernel kills ours
     sources = {place: str(path) for place, path in binds.items()}
     if os.geteuid() == 0:
-        outside = [_tool("bwrap"), "--die-with-parent", "--unshare-pid", "--dev-bind", "/", "/", "--tmpfs", _STAGE]
+        outside += [_tool("bwrap"), "--die-with-parent", "--unshare-pid", "--dev-bind", "/", "/", "--tmpfs", _STAGE]
         for number, (place, path) in enumerate(sources.items()):
             sources[place] = f"{_STAGE}/{number}"
             outside += ["--ro-bind", path, sources[place]]

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -39,6 +40,18 @@ def test_it_is_nobody_in_truth_not_root_under_a_name() -> None:
             seen = [p.uids().real for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "7.31"]]
         process.kill()
     assert seen == [65534 if os.geteuid() == 0 else os.getuid()]
+
+
+def test_where_memory_runs_out_it_is_the_program_that_is_killed() -> None:
+    """By its score: to let the memory of this machine run out is no test."""
+    seen = []
+    with subprocess.Popen([sys.executable, "-c", _RUN.format(command=["sleep", "7.41"])]) as process:
+        deadline = time.monotonic() + 30
+        while not seen and time.monotonic() < deadline:
+            pids = [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "7.41"]]
+            seen = [Path(f"/proc/{pid}/oom_score_adj").read_text().strip() for pid in pids]
+        process.kill()
+    assert seen == ["1000"]
 
 
 def test_only_the_work_folder_can_be_written_and_not_without_end() -> None:

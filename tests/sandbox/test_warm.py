@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -121,6 +122,12 @@ def test_a_program_that_ran_out_of_time_holds_up_nothing() -> None:
         == "time limit"
     )
     assert judge("def f():\n    return 1", "assert f() == 1", entry_point="f", limits=PATIENT).passed
+
+
+def test_where_memory_runs_out_warm_sandboxes_go_first() -> None:
+    assert answer("def f():\n    return 1") == "1"
+    scores = {Path(f"/proc/{nursery.pid}/oom_score_adj").read_text().strip() for nursery in nurseries()}
+    assert scores == {"1000"}  # and so of all that they start
 
 
 def test_a_sandbox_that_was_killed_is_replaced() -> None:
