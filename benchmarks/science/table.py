@@ -101,6 +101,26 @@ def lines(runs: Runs, arms: Sequence[str], columns: Sequence[str]) -> Iterator[s
         yield f"| {arm} - base | {len(seeds)} | {' | '.join(cells)} |"
 
 
+USES = {
+    "PSM": ("PSM", "prefix alone"),
+    "SPM": ("SPM", "prefix alone"),
+    "PSM in the last file": ("PSM in the last file", "prefix alone in the last file"),
+    "left to right": ("left to right", "files alone"),
+    "names": ("names", "names, files alone"),
+    "first names": ("first names", "first names, files alone"),
+}
+"""What is measured with more context, and with less: the suffix or not, the other files or not."""
+
+
+def uses(runs: Runs) -> Iterator[str]:
+    """A table of what every arm gains by the suffix and by the other files: less is more."""
+    yield f"| | {' | '.join(USES)} |"
+    yield "|---" * (1 + len(USES)) + "|"
+    for arm in runs:
+        cells = [mean([run[more] - run[less] for run in runs[arm].values()]) for more, less in USES.values()]
+        yield f"| {arm} | {' | '.join(cells)} |"
+
+
 def together(runs: Runs, columns: Sequence[str]) -> Iterator[str]:
     """A table of every arm's difference from the base, with the scatter of all arms together."""
     cells = [(arm, seed) for arm in runs for seed in runs[arm]]
@@ -135,6 +155,8 @@ def main(path: Path) -> None:
     for title, (arms, columns) in TABLES.items():
         print(f"## {title}\n")
         print("\n".join(lines(runs, arms, columns)), end="\n\n")
+    print("## What is gained by the suffix, and by the other files\n")
+    print("\n".join(uses(runs)), end="\n\n")
     print("## All arms, their scatter taken together\n")
     print("\n".join(together(runs, ["left to right", "PSM", "prefix alone", "names", "first names"])))
 
