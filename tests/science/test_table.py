@@ -71,12 +71,20 @@ def test_every_arm_is_in_a_table_and_is_a_recipe_that_changes_one_thing():
         assert changed == (set() if arm == "base" else {"curate"} if data(arm) == arm else {"fim"})
 
 
+def test_what_context_is_worth_is_taken_within_a_run():
+    less, more = {"names": 2.0, "names, files alone": 3.0}, {"names": 1.5, "names, files alone": 4.5}
+    runs = {
+        "base": {seed: dict.fromkeys(sum(table.USES.values(), ()), 1.0) | of for seed, of in enumerate((less, more))}
+    }
+    assert list(table.uses(runs))[2].split(" | ")[5] == "-2.0000 ± 1.0000"
+
+
 def test_the_page_holds_the_tables_of_all_runs(capsys):
-    results = ROOT / "benchmarks" / "science" / "results.jsonl"
+    results = ROOT / "benchmarks" / "science" / "results-copying.jsonl"
     runs = table.read(results)
     assert runs.keys() == ARMS.keys() and all(sorted(of_arm) == [1, 2, 3] for of_arm in runs.values())
     table.main(results)
     page = (ROOT / "docs" / "science.md").read_text("utf-8")
     blocks = [block for block in capsys.readouterr().out.strip().split("\n\n") if block.startswith("|")]
-    assert len(blocks) == len(table.TABLES) + 1
+    assert len(blocks) == len(table.TABLES) + 2
     assert all(block in page for block in blocks)
