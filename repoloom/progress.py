@@ -44,7 +44,8 @@ class _LineBar:
 
 def say(line: str) -> None:
     """Print one line to stderr, where progress goes, so that stdout stays a result."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(line + "\n")  # in one piece: unbuffered, print() writes the line and its end apart, and ranks mix
+    sys.stderr.flush()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from repoloom import __version__
 from repoloom.cli import data, scores, serving, training
 from repoloom.cli.options import Changes, Json, RecipeFile, RunFolder, print_json, runs
 from repoloom.errors import UserError
+from repoloom.progress import say
 from repoloom.recipe import load as load_recipe
 
 app = typer.Typer(
@@ -86,19 +87,17 @@ def main() -> None:
     # OpenMP's threads spin while they wait for each other, and starve each other where another program has a core:
     # training was seen to fall to a tenth. Spinning shorter costs 3% on an idle machine. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    # Activations in pages of 2 MB: a step was seen to fault 30,000 times in pages of 4 KB, a tenth of its time.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         app(prog_name="repoloom")
     except UserError as error:
-        print(f"repoloom: {error}", file=sys.stderr)
+        say(f"repoloom: {error}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         extra = {"torch": "train", "safetensors": "train", "gguf": "train", "fastapi": "serve", "uvicorn": "serve"}
         needed = extra.get((error.name or "").partition(".")[0])
         if needed is None:
             raise
-        print(f"repoloom: this command needs {error.name}: pip install 'repoloom[{needed}]'", file=sys.stderr)
+        say(f"repoloom: this command needs {error.name}: pip install 'repoloom[{needed}]'")
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

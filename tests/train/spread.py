@@ -24,6 +24,7 @@ from repoloom import recipe
 from repoloom.errors import UserError
 from repoloom.model.config import Config
 from repoloom.model.transformer import Transformer
+from repoloom.progress import say
 from repoloom.train.job import Job
 from repoloom.train.loop import train
 from repoloom.train.ranks import joined
@@ -155,5 +156,5 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]), json.loads(sys.argv[2]))
     except UserError as error:
-        print(f"repoloom: {error}", file=sys.stderr, flush=True)
+        say(f"repoloom: {error}")
         sys.exit(error.exit_code)
