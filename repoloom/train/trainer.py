@@ -46,6 +46,7 @@ class Trainer:
         """Take the job's model to the device, or this process's part of it; at most `micro_batch` rows at one time."""
         self.job, self.ranks = job, job.ranks
         self.device = speed.device()
+        speed.keep_memory()
         self.model = job.model
         parallel.apply(self.model, self.ranks, self.device, precision)
         self.micro_batch = _divisor(self.ranks.rows(job.batch), micro_batch)
