@@ -1,9 +1,9 @@
-"""The memory that `repoloom plan` predicts beside what a training process on this CPU really held, at four sizes.
+"""The memory that `repoloom plan` predicts beside what a training process on this CPU really held, at five sizes.
 
 Each size is trained by the real loop in a process of its own; measured is its peak of resident memory (VmHWM). The copy
 for a checkpoint is held until the next step is done, as by a slow disk. Once with glibc told to give memory back
-(MALLOC_MMAP_THRESHOLD_), which is what a program holds; once as the command line runs (tensors in pages of 2 MB), where
-glibc keeps what it was given for the next step, in pieces that do not always fit.
+(MALLOC_MMAP_THRESHOLD_), which is what a program holds; once as training runs, where glibc keeps what it was given for
+the next step, in pieces that do not always fit.
 
     python benchmarks/bench_plan.py
 """
@@ -33,9 +33,13 @@ SIZES: dict[str, dict[str, Any]] = {
         "batch": 16,
     },
     "8m": {"model": {"hidden": 256, "mlp": 704, "layers": 8, "heads": 4, "kv_heads": 4, "context": 1024}, "batch": 4},
+    "25m": {
+        "model": {"hidden": 384, "mlp": 1024, "layers": 8, "heads": 6, "kv_heads": 2, "context": 512},
+        "batch": 8,
+    },
     "36m": {"model": {"hidden": 512, "mlp": 1376, "layers": 10, "heads": 8, "kv_heads": 8, "context": 512}, "batch": 1},
 }
-VOCABULARY = {"small": 4096, "laptop": 4096, "8m": 8192, "36m": 8192}
+VOCABULARY = {"small": 4096, "laptop": 4096, "8m": 8192, "25m": 32_000, "36m": 8192}
 STEPS = 3
 
 
@@ -72,9 +76,8 @@ def main() -> None:
     for size in asked.sizes:
         for precision in asked.precisions:
             command = [sys.executable, __file__, "--child", size, precision]
-            told, as_run = {"MALLOC_MMAP_THRESHOLD_": "65536"}, {"THP_MEM_ALLOC_ENABLE": "1"}
             columns = []
-            for more, place in ((told, 0), (as_run, 1)):
+            for more, place in (({"MALLOC_MMAP_THRESHOLD_": "65536"}, 0), ({}, 1)):
                 done = subprocess.run(command, env=os.environ | more, check=True, capture_output=True, text=True)
                 *predicted, held = map(float, done.stdout.split()[:3])
                 columns.append(

@@ -59,14 +59,12 @@ PRICE = 2.0
 """Dollars an hour of one accelerator: what DeepSeek-V3 reckons for an H800 [arXiv 2412.19437, Table 1]. An assumption:
 give your own."""
 
-RUNTIME = 0.37e9
+RUNTIME = 0.40e9
 """Bytes of Python, PyTorch's libraries and their threads on a CPU; a CUDA context takes about as much."""
 
-KEPT, KEPT_ACCUMULATING = 0.42, 0.7
+KEPT, KEPT_ACCUMULATING = 0.38, 0.5
 """Of activations and logits, the share that a CPU's process holds besides where a step is one micro-batch, or several:
 what glibc keeps in pieces that fit no later tensor. Fitted to what was measured (docs/plan.md)."""
-FROM_SYSTEM = 32 * 2**20
-"""Bytes from which on glibc gives a block back at once."""
 
 KINDS = ("weights", "gradients", "moments", "gathered", "activations", "logits", "runtime", "kept", "staged")
 
@@ -104,8 +102,7 @@ def plan(recipe: Recipe, on: str = "here", mfu: float | None = None, price: floa
     memory = _memory(config, recipe, count, micro, rows > micro, precision)
     if device.type == "cpu":
         share = KEPT if rows <= micro else KEPT_ACCUMULATING
-        small = 4 * micro * config.context * config.hidden < FROM_SYSTEM
-        memory["kept"] = int(share * (memory["activations"] + memory["logits"])) if small else 0
+        memory["kept"] = int(share * (memory["activations"] + memory["logits"]))
         memory["total"] += memory["staged"] + memory["kept"]
     memory["available"] = psutil.virtual_memory().total if hardware is None else int(hardware.memory)
     memory["fits"] = memory["total"] <= memory["available"]

@@ -1,6 +1,5 @@
 """The plan against PyTorch's own counter of operations, its own tracker of tensors, and what a process really held."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,9 +95,7 @@ def test_checkpointing_keeps_far_less():
 def test_the_memory_of_a_process_as_the_command_line_runs_it_is_that_of_the_prediction(size, precision):
     """Within a tenth, what glibc keeps of memory that was given back among it."""
     script = [sys.executable, "benchmarks/bench_plan.py", "--child", size, precision]
-    done = subprocess.run(
-        script, cwd=ROOT, env=os.environ | {"THP_MEM_ALLOC_ENABLE": "1"}, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(script, cwd=ROOT, check=True, capture_output=True, text=True)
     in_use, predicted, measured = map(float, done.stdout.split()[:3])
     assert predicted == pytest.approx(measured, rel=0.1)
     assert in_use < measured, "glibc keeps some"
@@ -141,7 +138,7 @@ def test_copies_of_the_weights_are_no_activations_of_ranks_that_gather_them():
     two, four = (trace(config, rows=rows, context=256, precision="bfloat16").activations for rows in (2, 4))
     matrices = config.layers * (256 * (2 * 256 + 2 * 128) + 3 * 256 * 704)
     head = 1024 * 256
-    assert 2 * matrices < 2 * two - four < 2 * matrices + 6 * head
+    assert 2 * matrices < 2 * two - four < 2 * matrices + 7 * head
     alone, many = (plan(read(pretrain=DEFAULT), on)["memory"]["activations"] for on in ("1xH200", "64xH200"))
     assert many < alone
 
