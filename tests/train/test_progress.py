@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -25,6 +27,17 @@ def test_a_line_says_how_far_it_is_and_how_long_the_rest_takes_at_the_speed_of_t
         "  pretrain: 48/100, 104 s left  loss 2.500",
         "  pretrain: 56/100, 88 s left  loss 2.500",
     ], "2 units in 4 seconds; a line every fifteen seconds at most"
+
+
+def test_lines_of_several_unbuffered_processes_are_not_mixed():
+    """Eight say a hundred lines each into one pipe: every line comes out whole."""
+    script = "from repoloom.progress import say\nfor _ in range(100): say('x' * 200)"
+    with subprocess.Popen(
+        ["sh", "-c", 'for i in 1 2 3 4 5 6 7 8; do "$0" -u -c "$1" & done; wait', sys.executable, script],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as several:
+        assert several.communicate()[1] == 800 * ("x" * 200 + "\n")
 
 
 def test_beside_it_stand_the_numbers_of_the_step(tmp_path, monkeypatch, capsys):
