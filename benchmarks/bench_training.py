@@ -1,8 +1,9 @@
 """Training speed: tokens/s of our step beside transformers' LlamaForCausalLM, eager and compiled, at the same shape.
 
 The same batch, precision and optimizer (fused AdamW) for all; the contenders take turns, so that a noisy machine is
-unkind to each alike. Peak is the best rate of square matrix products, measured in every round; the floor is the step's
-operations (6 a weight and token, causal attention halved) at that peak.
+unkind to each alike, and all have glibc keep memory, as our training does. Peak is the best rate of square matrix
+products, measured in every round; the floor is the step's operations (6 a weight and token, causal attention halved) at
+that peak.
 
     python benchmarks/bench_training.py                      # the demo's shape
     python benchmarks/bench_training.py --shape 125m --rows 32
@@ -48,6 +49,7 @@ def main() -> None:
     """Measure and print a table, or one JSON object with --json."""
     asked = _arguments()
     device = speed.device()
+    speed.keep_memory()
     precision = speed.precision(asked.precision, device)
     config = SHAPES[asked.shape]
     if asked.context:
