@@ -8,7 +8,7 @@ counts the operations needed, causal attention halved over the whole row.
 
     pip install accelerate      # Trainer's; or --target FOLDER, and FOLDER in PYTHONPATH
     python benchmarks/bench_trainer.py                                   # the demo's shape
-    python benchmarks/bench_trainer.py --preset 125m --context 512 --steps 6
+    python benchmarks/bench_trainer.py --preset 125m --vocabulary 32000 --context 512 --steps 6
 """
 
 import argparse
@@ -49,6 +49,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="the folder of a run, instead of a corpus made for this")
+    parser.add_argument("--vocabulary", type=int, default=4096, help="of the tokenizer made for this")
     parser.add_argument("--preset", default="laptop")
     parser.add_argument("--context", type=int, help="tokens a sequence, instead of the preset's own")
     parser.add_argument("--batch", type=int, default=8)
@@ -62,7 +63,7 @@ def main() -> None:
         print(json.dumps(_child(asked)))
         return
     with tempfile.TemporaryDirectory(prefix="bench-trainer-") as place:
-        asked.run = (asked.run or _made(Path(place))).resolve()
+        asked.run = (asked.run or _made(Path(place), asked.vocabulary)).resolve()
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in asked.contenders}
         for _ in range(asked.rounds):
             for name in asked.contenders:
@@ -84,10 +85,11 @@ def main() -> None:
         )
 
 
-def _made(place: Path) -> Path:
+def _made(place: Path, vocabulary: int) -> Path:
     collect(place / "collect", recipe.Collect(sources=("installed:",), megabytes=48), seed=0)
     curate(place / "collect", place / "curate", recipe.Curate(), seed=0)
-    train(place / "curate", place / "tokenizer", recipe.TokenizerSettings(vocabulary=4096, sample_megabytes=12), seed=0)
+    settings = recipe.TokenizerSettings(vocabulary=vocabulary, sample_megabytes=12)
+    train(place / "curate", place / "tokenizer", settings, seed=0)
     pack(place / "curate", place / "tokenizer", place / "pack")
     return place
 

@@ -36,10 +36,10 @@ SHAPES = {
     "laptop": Config(4160, 192, 512, 6, 3, 1, 512, tied=True, init_std=0.02),
     "laptop-4x": Config(4160, 384, 1024, 6, 6, 2, 512, tied=True, init_std=0.02),
     "laptop-16x": Config(4160, 768, 2048, 6, 12, 4, 512, tied=True, init_std=0.02),
-    "125m": Config(32_256, 768, 2048, 12, 12, 12, 2048, init_std=0.02),
+    "125m": Config(32_256, 768, 2048, 12, 6, 2, 2048, init_std=0.02),
     "1.3b": Config(32_256, 2048, 5504, 24, 16, 16, 4096),
 }
-"""The demo's, it with 4 and 16 times the weights in its layers, GPT-small's width with DeepSeek Coder's vocabulary, and
+"""The demo's, it with 4 and 16 times the weights in its layers, the preset with DeepSeek Coder's vocabulary, and
 DeepSeek Coder 1.3B's."""
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

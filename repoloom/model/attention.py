@@ -1,12 +1,13 @@
 """Causal attention over the whole row, or inside each of the documents that share it: what runs where, and why.
 
 On a CPU each document is attended by itself: no mask, and foreign tokens are no work. That is not compiled, since its
-shapes depend on where documents end; where compiled blocks under a mask are faster, they are taken. On a GPU
-FlexAttention [arXiv 2412.05496] skips the blocks of pairs in which every pair is foreign or of the future.
+shapes depend on where documents end; where compiled blocks under a mask are faster, as in short rows and for long
+documents, they are taken. On a GPU FlexAttention [arXiv 2412.05496] skips the blocks of pairs in which every pair is
+foreign or of the future.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
@@ -15,9 +16,19 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 
 from repoloom.model import in_blocks
 
-Documents = Tensor | BlockMask
+class ByThemselves(NamedTuple):
+    """Documents that are better attended one by one than under a mask."""
+
+    start: Tensor
+
+
+Documents = Tensor | ByThemselves | BlockMask
 """The place [B, T] in its row at which each token's document begins, or the pairs that attend, as FlexAttention wants
 them: whichever the device works with."""
+
+LONG = 0.5
+"""The share of a long row's causal pairs that have to attend for blocks under a mask to be worth it: for the same pairs
+they take half the time of PyTorch's kernel (docs/model.md)."""
 
 
 def starts(documents: Tensor) -> Tensor:
@@ -33,7 +44,11 @@ def starts(documents: Tensor) -> Tensor:
 
 def prepare(start: Tensor) -> Documents:
     """What every layer's `attend` takes for `starts` [B, T], made once a batch."""
-    return start.int() if start.device.type == "cpu" else block_mask(start)
+    if start.device.type != "cpu":
+        return block_mask(start)
+    rows, time = start.shape
+    seen = int((torch.arange(1, time + 1) - start).sum()) / (rows * time * (time + 1) / 2)
+    return start.int() if time <= in_blocks.KEPT or seen > LONG else ByThemselves(start.int())
 
 
 def block_mask(start: Tensor) -> BlockMask:
@@ -52,14 +67,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor, documents: Documents | None) -> Tens
     """Causal attention of q [B, H, T, D] on k, v [B, KV, T, D], inside documents where they are given."""
     if documents is None:
         return causal(q, k, v)
-    if not isinstance(documents, Tensor):
+    if isinstance(documents, BlockMask):
         return _flex(q, k, v, documents)
-    if torch.compiler.is_compiling() and in_blocks.is_faster(q):
+    if isinstance(documents, Tensor) and torch.compiler.is_compiling() and in_blocks.is_faster(q):
         return in_blocks.attend_in_blocks(q, k, v, documents)
     # Imported here, since it brings PyTorch's compiler with it: a second or more that serving need not wait.
     from repoloom.model.by_document import attend_by_document
 
-    y: Tensor = attend_by_document(causal, q, k, v, documents)
+    start = documents if isinstance(documents, Tensor) else documents.start
+    y: Tensor = attend_by_document(causal, q, k, v, start)
     return y
 
 

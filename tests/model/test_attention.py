@@ -4,14 +4,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from repoloom.model import attention
+from repoloom.model import attention, in_blocks
 from repoloom.model.config import Config
-from repoloom.model.in_blocks import attend_in_blocks
 from repoloom.model.transformer import Transformer, run_block
 
+
+def without_keeping(*inputs):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_blocks, "KEPT", 0)
+        return in_blocks.attend_in_blocks(*inputs)
+
+
 WAYS = {
-    "in blocks": attend_in_blocks,
+    "in blocks": in_blocks.attend_in_blocks,
+    "in blocks, computed again": without_keeping,
     "by document": attention.attend,
+    "by document, short ones in a long row": lambda q, k, v, start: attention.attend(
+        q, k, v, attention.ByThemselves(start)
+    ),
 }
 DOCUMENTS = {
     "one": [[150], [150]],
@@ -100,6 +110,41 @@ def test_flex_attention_compiles_once_inside_a_layer(monkeypatch):
             with torch.compiler.set_stance("fail_on_recompile" if turn else "default"):
                 got = model.model(tokens, documents=numbers, run=run)
             torch.testing.assert_close(got, wanted[turn], atol=2e-5, rtol=0)
+
+
+def test_short_documents_in_long_rows_attend_by_themselves():
+    def prepared(time, length):
+        return attention.prepare(attention.starts((torch.arange(time) // length)[None]))
+
+    assert isinstance(prepared(2048, 64), torch.Tensor)
+    assert isinstance(prepared(4096, 1024), attention.ByThemselves)
+    assert isinstance(prepared(4096, 3000), torch.Tensor)
+    assert isinstance(prepared(4096, 4096), torch.Tensor)
+
+
+@pytest.mark.slow
+def test_long_rows_are_compiled_for_long_and_for_short_documents(monkeypatch):
+    """As they run in training: in bfloat16, with gradients, nothing kept of the pairs."""
+    torch.compiler.reset()
+    monkeypatch.setattr(in_blocks, "KEPT", 100)
+    shape = Config(vocabulary=64, hidden=32, mlp=64, layers=1, heads=4, kv_heads=2, context=300, init_std=0.1)
+    model = Transformer(shape).initialise(0)
+    tokens = torch.randint(0, 64, (2, 300), generator=torch.Generator().manual_seed(0))
+    lengths = {"long": [[300], [20, 280]], "short": [[30] * 10, [100, 100, 100]]}
+    run = torch.compile(run_block, dynamic=False)
+    for wanted_kind, case in zip((torch.Tensor, attention.ByThemselves), lengths.values(), strict=True):
+        documents = numbered(case)
+        assert isinstance(attention.prepare(attention.starts(documents)), wanted_kind)
+        eager = _gradients(model, tokens, documents, torch.float32, run_block)
+        compiled = _gradients(model, tokens, documents, torch.bfloat16, run)
+        for one, other in zip(compiled, eager, strict=True):
+            assert (one - other).norm() < 0.03 * other.norm()
+
+
+def _gradients(model, tokens, documents, dtype, run):
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        loss = model.loss(tokens[:, :-1], tokens[:, 1:], documents[:, :-1], run=run)
+    return torch.autograd.grad(loss, list(model.parameters()))
 
 
 def test_a_document_is_a_run_of_one_number():
