@@ -3,7 +3,8 @@
 Both train the same shape on the same packed tokens, batch, precision and rates, in processes of their own that take
 turns. What counts is the median step, all of it: loader, fill-in-the-middle, forward, backward, clipping, optimizer,
 logging. Ours runs as recipes run (`documents` that share a row do not see each other) and, like with like, without
-document masks. Peak is the best rate of 1,024-wide products, measured before and after each process's steps; the share
+document masks. Peak is the best rate of 1,024-wide products, measured before and after each process's steps, which are
+held against that: a shared machine has phases of some minutes. The share is the rounds' median and each of them; it
 counts the operations needed, causal attention halved over the whole row.
 
     pip install accelerate      # Trainer's; or --target FOLDER, and FOLDER in PYTHONPATH
@@ -71,17 +72,18 @@ def main() -> None:
         config = _config(asked)
     tokens = asked.batch * config.context
     peak = max(row["peak"] for rows in found.values() for row in rows)
-    seconds = {name: statistics.median(s for row in rows for s in row["seconds"]) for name, rows in found.items()}
     print(
         f"{asked.preset}: {config.parameters / 1e6:.1f}M parameters, {asked.batch} x {config.context} tokens, "
         f"{asked.precision}; {machine()['processor']}, peak {peak / 1e12:.2f} TFLOP/s, torch {torch.__version__}"
     )
-    for name, median in seconds.items():
-        share = config.flops_per_token(config.context) * tokens / median / peak
+    seconds = {name: statistics.median(s for row in rows for s in row["seconds"]) for name, rows in found.items()}
+    for name, rows in found.items():
+        flops = config.flops_per_token(config.context) * tokens
+        shares = [flops / statistics.median(row["seconds"]) / row["peak"] for row in rows]
+        beside = f"  x{seconds[THEIRS] / seconds[name]:.2f}" if THEIRS in seconds else ""
         print(
-            f"{name:<32} {tokens / median:>8,.0f} tokens/s  {share:.2f} of peak  x{seconds[THEIRS] / median:.2f}"
-            if THEIRS in seconds
-            else f"{name:<32} {tokens / median:>8,.0f} tokens/s  {share:.2f} of peak"
+            f"{name:<32} {tokens / seconds[name]:>8,.0f} tokens/s  {statistics.median(shares):.3f} of peak "
+            f"({', '.join(f'{share:.3f}' for share in shares)}){beside}"
         )
 
 

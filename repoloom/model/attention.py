@@ -16,6 +16,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 
 from repoloom.model import in_blocks
 
+
 class ByThemselves(NamedTuple):
     """Documents that are better attended one by one than under a mask."""
 

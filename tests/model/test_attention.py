@@ -135,16 +135,27 @@ def test_long_rows_are_compiled_for_long_and_for_short_documents(monkeypatch):
     for wanted_kind, case in zip((torch.Tensor, attention.ByThemselves), lengths.values(), strict=True):
         documents = numbered(case)
         assert isinstance(attention.prepare(attention.starts(documents)), wanted_kind)
-        eager = _gradients(model, tokens, documents, torch.float32, run_block)
-        compiled = _gradients(model, tokens, documents, torch.bfloat16, run)
+        eager, _ = _gradients(model, tokens, documents, torch.float32, run_block)
+        compiled, saved = _gradients(model, tokens, documents, torch.bfloat16, run)
+        assert max(saved) < 2 * 4 * 64 * 256, "the pairs of a block were kept"
         for one, other in zip(compiled, eager, strict=True):
             assert (one - other).norm() < 0.03 * other.norm()
 
 
 def _gradients(model, tokens, documents, dtype, run):
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+    """The parameters' gradients, and how many numbers each tensor has that was kept for them."""
+    saved = []
+
+    def pack(tensor):
+        saved.append(tensor.numel())
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16),
+    ):
         loss = model.loss(tokens[:, :-1], tokens[:, 1:], documents[:, :-1], run=run)
-    return torch.autograd.grad(loss, list(model.parameters()))
+    return torch.autograd.grad(loss, list(model.parameters())), saved
 
 
 def test_a_document_is_a_run_of_one_number():
