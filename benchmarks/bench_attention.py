@@ -5,7 +5,7 @@ The floor is the arithmetic of the pairs that attend (6 x 2 x width x heads a pa
 best rate of square matrix products, measured in the same run. On a CPU time is what the process's cores spent, since
 others may want them too: run it on one thread, else waiting for one another counts as work.
 
-    python benchmarks/bench_attention.py           # 8 x 512, 2 x 2,048 and 1 x 8,192 tokens, 3 heads on 1, as the demo's
+    python benchmarks/bench_attention.py           # 8 x 512, 2 x 2048 and 1 x 8192 tokens, 3 heads on 1, as the demo's
     python benchmarks/bench_attention.py --heads 6 --kv-heads 2 --width 128   # the preset 125m
     python benchmarks/bench_attention.py --step    # the whole network's loss and gradient instead
 """

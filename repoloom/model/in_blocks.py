@@ -22,8 +22,8 @@ rows."""
 
 LONGEST = 1024
 LONGEST_COMPILED = 16_384
-"""Longer rows are left to PyTorch's kernel. From 2,048 tokens on it is faster than eager blocks, and as fast as compiled
-ones in float32; in bfloat16 it takes twice as long as they do (docs/model.md)."""
+"""Longer rows are left to PyTorch's kernel. From 2,048 tokens on it is faster than eager blocks, and as fast as
+compiled ones in float32; in bfloat16 it takes twice as long as they do (docs/model.md)."""
 
 KEPT = 2048
 """Longer rows' pairs are computed again for the backward pass, as FlashAttention does, not kept: that takes 1.1 to 1.2
