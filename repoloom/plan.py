@@ -153,8 +153,8 @@ def executed(config: Config, context: int, checkpointing: bool, device: torch.de
     """FLOPs that are executed for a token of a `context`-token sequence, where `flops_per_token` are those needed.
 
     Attention on CPUs computes whole blocks, on the diagonal the pairs of the future, too; kernels that leave those out
-    (longer contexts when eager, GPUs) execute what is needed. `checkpointing` computes every layer's forward pass again,
-    but for its last product, on which no gradient depends.
+    (longer contexts when eager, GPUs) execute what is needed. `checkpointing` computes every layer's forward pass
+    again, but for its last product, on which no gradient depends.
     """
     head = 6.0 * config.vocabulary * config.hidden
     needed = 6.0 * config.layers * config.hidden * context
