@@ -1,6 +1,5 @@
 """The plan against PyTorch's own counter of operations, its own tracker of tensors, and what a process really held."""
 
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -94,14 +93,14 @@ def test_checkpointing_keeps_far_less():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize(("size", "precision"), [("small", "float32"), ("small", "bfloat16"), ("laptop", "bfloat16")])
 def test_the_memory_of_a_process_as_the_command_line_runs_it_is_that_of_the_prediction(size, precision):
-    """Within a tenth, what glibc keeps of memory that was given back among it. That scatters: hence three processes."""
+    """Within a tenth, what glibc keeps of memory that was given back among it. That scatters, and the plan is for the worst: three processes."""
     script = [sys.executable, "benchmarks/bench_plan.py", "--child", size, precision]
     held = []
     for _ in range(3):
         done = subprocess.run(script, cwd=ROOT, check=True, capture_output=True, text=True)
         in_use, predicted, measured = map(float, done.stdout.split()[:3])
         held.append(measured)
-    measured = statistics.median(held)
+    measured = max(held)
     assert predicted == pytest.approx(measured, rel=0.1)
     assert in_use < measured, "glibc keeps some"
 
