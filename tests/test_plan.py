@@ -93,7 +93,10 @@ def test_checkpointing_keeps_far_less():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize(("size", "precision"), [("small", "float32"), ("small", "bfloat16"), ("laptop", "bfloat16")])
 def test_the_memory_of_a_process_as_the_command_line_runs_it_is_that_of_the_prediction(size, precision):
-    """Within a tenth, what glibc keeps of memory that was given back among it. That scatters, and the plan is for the worst: three processes."""
+    """Within a tenth, what glibc keeps of memory that was given back among it.
+
+    That scatters, and the plan is for the worst of three processes.
+    """
     script = [sys.executable, "benchmarks/bench_plan.py", "--child", size, precision]
     held = []
     for _ in range(3):
