@@ -68,7 +68,8 @@ class _InBlocks(torch.autograd.Function):
             out = torch.bmm(shares[-1], v[:, :end]).view(rows, keys, -1, end - first, width)
             outs.append((out / sums[-1]).to(q.dtype))
         y = torch.cat(outs, 3)
-        ctx.save_for_backward(q, k_t, v, y, torch.cat(sums, 3), torch.cat(tops, 3), start, *shares[: _kept(time)])
+        kept = shares if time <= KEPT else []
+        ctx.save_for_backward(q, k_t, v, y, torch.cat(sums, 3), torch.cat(tops, 3), start, *kept)
         return y.view(rows, heads, time, width)
 
     @staticmethod
@@ -103,11 +104,6 @@ def blocks(time: int) -> list[tuple[int, int]]:
     """The first query of each block, and the one behind its last."""
     size = min(max(QUERIES, -(-time // BLOCKS)), LARGEST)
     return list(pairwise([*range(0, time, size), time]))
-
-
-def _kept(time: int) -> int:
-    """How many blocks of a row are kept for the backward pass: all or none."""
-    return len(blocks(time)) if time <= KEPT else 0
 
 
 def _scores(q: Tensor, k_t: Tensor, start: Tensor | None, first: int, end: int) -> Tensor:
