@@ -3,9 +3,9 @@
 Both train the same shape on the same packed tokens, batch, precision and rates, in processes of their own that take
 turns. What counts is the median step, all of it: loader, fill-in-the-middle, forward, backward, clipping, optimizer,
 logging. Ours runs as recipes run (`documents` that share a row do not see each other) and, like with like, without
-document masks. Peak is the best rate of 1,024-wide products, measured before and after each process's steps, which are
-held against that: a shared machine has phases of some minutes. The share is the rounds' median and each of them; it
-counts the operations needed, causal attention halved over the whole row.
+document masks. Peak is the best rate of 1,024-wide products in half a second before each step, with the clock stopped:
+a shared machine, and a processor that grows warm, is faster or slower from one minute to the next. The share is the
+median step's, of all rounds and of each; it counts the operations needed, causal attention halved over the whole row.
 
     pip install accelerate      # Trainer's; or --target FOLDER, and FOLDER in PYTHONPATH
     python benchmarks/bench_trainer.py                                   # the demo's shape
@@ -20,8 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does, for both; before torch is loaded
 
@@ -39,6 +41,7 @@ from repoloom.tokens.pack import Packed, pack
 from repoloom.tokens.tokenizer import Tokenizer, train
 from repoloom.train import speed
 from repoloom.train.pretrain import pretrain
+from repoloom.train.trainer import Trainer
 
 WARM = 5
 """Steps that are not counted; compiling is in the first."""
@@ -71,20 +74,48 @@ def main() -> None:
                 found[name].append(_run(asked, name))
         config = _config(asked)
     tokens = asked.batch * config.context
-    peak = max(row["peak"] for rows in found.values() for row in rows)
+    peaks = [peak for rows in found.values() for row in rows for peak in row["peaks"]]
     print(
         f"{asked.preset}: {config.parameters / 1e6:.1f}M parameters, {asked.batch} x {config.context} tokens, "
-        f"{asked.precision}; {machine()['processor']}, peak {peak / 1e12:.2f} TFLOP/s, torch {torch.__version__}"
+        f"{asked.precision}; {machine()['processor']}, peak {min(peaks) / 1e12:.2f} to {max(peaks) / 1e12:.2f} "
+        f"TFLOP/s, median {statistics.median(peaks) / 1e12:.2f}, torch {torch.__version__}"
     )
     seconds = {name: statistics.median(s for row in rows for s in row["seconds"]) for name, rows in found.items()}
+    flops = config.flops_per_token(config.context) * tokens
     for name, rows in found.items():
-        flops = config.flops_per_token(config.context) * tokens
-        shares = [flops / statistics.median(row["seconds"]) / row["peak"] for row in rows]
+        shares = [[flops / s / peak for s, peak in zip(row["seconds"], row["peaks"], strict=True)] for row in rows]
+        rounds = ", ".join(f"{statistics.median(steps):.3f}" for steps in shares)
         beside = f"  x{seconds[THEIRS] / seconds[name]:.2f}" if THEIRS in seconds else ""
         print(
-            f"{name:<32} {tokens / seconds[name]:>8,.0f} tokens/s  {statistics.median(shares):.3f} of peak "
-            f"({', '.join(f'{share:.3f}' for share in shares)}){beside}"
+            f"{name:<32} {tokens / seconds[name]:>8,.0f} tokens/s  "
+            f"{statistics.median(share for steps in shares for share in steps):.3f} of peak ({rounds}){beside}"
         )
+
+
+class Clock:
+    """The seconds of each step, from the end of the one before, and the machine's peak just before it, not counted."""
+
+    def __init__(self, precision: speed.Precision) -> None:
+        self.precision = precision
+        self.stopped = 0.0
+        self.peaks: list[float] = []
+        self.ends: list[float] = []
+
+    def before(self) -> None:
+        """Measure the peak."""
+        began = time.perf_counter()
+        speed.peak.cache_clear()
+        self.peaks.append(speed.peak(torch.device("cpu"), self.precision))
+        self.stopped += time.perf_counter() - began
+
+    def after(self) -> None:
+        """A step has ended."""
+        self.ends.append(time.perf_counter() - self.stopped)
+
+    def last(self, steps: int) -> dict[str, list[float]]:
+        """The last `steps` of them."""
+        ends = self.ends[-steps - 1 :]
+        return {"seconds": [end - before for before, end in pairwise(ends)], "peaks": self.peaks[-steps:]}
 
 
 def _made(place: Path, vocabulary: int) -> Path:
@@ -128,38 +159,44 @@ def _config(asked: argparse.Namespace) -> Config:
     return Config.from_recipe(_recipe(asked).model, Tokenizer.load(asked.run / "tokenizer").size)
 
 
-def _child(asked: argparse.Namespace) -> dict[str, Any]:
-    """The seconds of every counted step, and this machine's peak."""
-    device = torch.device("cpu")
-    peaks = [speed.peak(device, asked.precision)]
-    seconds = _theirs(asked) if asked.child == THEIRS else _ours(asked, asked.child == OURS)
-    speed.peak.cache_clear()
-    peaks.append(speed.peak(device, asked.precision))
-    return {"seconds": seconds, "peak": max(peaks)}
+def _child(asked: argparse.Namespace) -> dict[str, list[float]]:
+    clock = Clock(asked.precision)
+    if asked.child == THEIRS:
+        _theirs(asked, clock)
+    else:
+        _ours(asked, asked.child == OURS, clock)
+    return clock.last(asked.steps)
 
 
-def _ours(asked: argparse.Namespace, mask: bool) -> list[float]:
-    with tempfile.TemporaryDirectory(prefix="bench-ours-") as place:
-        out = Path(place) / "pretrain"
+def _ours(asked: argparse.Namespace, mask: bool, clock: Clock) -> None:
+    step = Trainer.step
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        clock.before()
+        done = step(*arguments, **options)
+        clock.after()
+        return done
+
+    with tempfile.TemporaryDirectory(prefix="bench-ours-") as place, patch.object(Trainer, "step", timed):
         # Held-out text is left out of both: a validation is no step.
-        pretrain(asked.run / "pack", asked.run / "tokenizer", out, _recipe(asked, mask))
-        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text("utf-8").splitlines()]
-    ends = [line["seconds"] for line in lines if "loss" in line]
-    return [after - before for before, after in zip(ends[WARM - 1 :], ends[WARM:], strict=False)]
+        pretrain(asked.run / "pack", asked.run / "tokenizer", Path(place) / "pretrain", _recipe(asked, mask))
 
 
-def _theirs(asked: argparse.Namespace) -> list[float]:
-    from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+def _theirs(asked: argparse.Namespace, clock: Clock) -> None:
+    import transformers
+    from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback, TrainingArguments
 
     config = _config(asked)
     rows = (WARM + asked.steps) * asked.batch
     ids = Packed.open(asked.run / "pack", "train").ids[: rows * config.context]
     windows = torch.from_numpy(np.array(ids, np.int64)).view(rows, config.context)
-    ends: list[float] = []
 
-    class Clock(TrainerCallback):
+    class Timed(TrainerCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            clock.before()
+
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            ends.append(time.perf_counter())
+            clock.after()
 
     with tempfile.TemporaryDirectory(prefix="bench-theirs-") as place:
         arguments = TrainingArguments(
@@ -179,14 +216,13 @@ def _theirs(asked: argparse.Namespace) -> list[float]:
             report_to=[],
             disable_tqdm=True,
         )
-        trainer = Trainer(
+        trainer = transformers.Trainer(
             model=LlamaForCausalLM(LlamaConfig.from_dict(_describe(config))),
             args=arguments,
             train_dataset=[{"input_ids": window, "labels": window} for window in windows],
-            callbacks=[Clock()],
+            callbacks=[Timed()],
         )
         trainer.train()
-    return [after - before for before, after in zip(ends[WARM - 1 :], ends[WARM:], strict=False)]
 
 
 if __name__ == "__main__":
