@@ -7,6 +7,8 @@ rows, and divide each row's tokens.
 
 import contextlib
 import os
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import PrefixStore
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.rendezvous import rendezvous
 
@@ -148,22 +150,47 @@ def joined(settings: recipe.Parallel) -> Iterator[Ranks]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
-    if os.environ.get("LOCAL_WORLD_SIZE") == str(count):
-        # torchrun keeps its store when it starts processes again: they would find the addresses of the dead ones. On
-        # several machines it counts restarts by machine, so there the number is no common name.
-        store = PrefixStore(f"restart-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
     try:
+        store = _fresh(store, rank, count)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
         ranks = placed(settings, count, device.type)
         with contextlib.nullcontext() if ranks.first else _silent():
             yield ranks
     except RuntimeError as error:
-        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error).lower():
             raise
-        line = f"process {os.environ['RANK']} of {count} lost another: start again, to go on from the last checkpoint"
+        line = f"process {rank} of {count} lost another: start again, to go on from the last checkpoint"
         raise UserError(line) from error
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _fresh(store: Store, rank: int, count: int) -> Store:
+    """A corner of the store that only the processes of this very start write to.
+
+    torchrun keeps its store when it starts processes again, so that new ones would find the addresses of the dead ones
+    there; and it counts restarts by machine, so that the count is no common name. So the first process names the
+    corner: it hears of each other one by a word that nobody had before, answers to that word, and goes on once all
+    have heard.
+    """
+    word = uuid.uuid4().hex
+    if rank > 0:
+        store.set(f"here/{rank}", word)
+        name = store.get(f"corner/{word}").decode()
+        store.set(f"heard/{name}/{rank}", "")
+        return PrefixStore(name, store)
+    waiting, deadline = set(range(1, count)), time.monotonic() + PATIENCE.total_seconds()
+    while waiting:
+        if time.monotonic() > deadline:
+            raise dist.DistStoreError(f"processes {sorted(waiting)} did not come")
+        for other in sorted(waiting):
+            if store.check([f"heard/{word}/{other}"]):
+                waiting.remove(other)
+            elif store.check([f"here/{other}"]):
+                store.set(f"corner/{store.get(f'here/{other}').decode()}", word)
+        time.sleep(0.02)
+    return PrefixStore(word, store)
 
 
 def _shard(settings: recipe.Parallel, count: int) -> int:

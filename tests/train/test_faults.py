@@ -7,6 +7,8 @@ import json
 import resource
 import shutil
 import signal
+import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -139,6 +141,24 @@ def test_torchrun_starts_again_by_itself_where_it_may(one, tmp_path):
         workers(process)[1].kill()
         said = process.communicate(timeout=300)[1]
     assert process.returncode == 0, said
+    close(tmp_path, one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_on_two_machines_each_torchrun_starts_its_own_again(one, tmp_path, killed):
+    """Two torchruns on this one, as Slurm or Ray would start them. They count restarts apart."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        place = f"--rdzv-endpoint=localhost:{free.getsockname()[1]}"
+    several = ["--nnodes=2", "--max-restarts=2", "--rdzv-id=two", "--rdzv-backend=c10d", place]
+    script = [str(Path(__file__).with_name("spread.py")), str(tmp_path), json.dumps(SLOW)]
+    words = [sys.executable, "-m", "torch.distributed.run", *several, "--nproc-per-node=1", *script]
+    with started(words) as other, Begun(words, tmp_path) as process:
+        workers([process, other][killed])[0].kill()
+        said = [each.communicate(timeout=300)[1] for each in (process, other)]
+    assert process.returncode == other.returncode == 0, said
+    assert 'spread.py", line' not in "".join(said), "no traceback but torchrun's own"
     close(tmp_path, one)
 
 
