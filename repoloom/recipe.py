@@ -361,6 +361,8 @@ class Recipe(Section):
 def load(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe, apply `KEY=VALUE` changes (`pretrain.steps=100`; a value is TOML, or else a plain word).
 
+    Steps take the place of the file's minutes, and minutes that of its steps.
+
     Raises UsageError naming the file and the key.
     """
     try:
@@ -401,3 +403,5 @@ def _apply(tables: dict[str, Any], change: str) -> None:
         if not isinstance(tables, dict):
             raise UsageError(f"--set {change}: {name} is not a table of the recipe")
     tables[last] = value
+    if tables_above and last in ("steps", "minutes"):
+        tables.pop("minutes" if last == "steps" else "steps", None)

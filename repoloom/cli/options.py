@@ -16,7 +16,8 @@ Settings = TypeVar("Settings", bound=Section)
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe (TOML), such as recipes/laptop.toml.", metavar="RECIPE")]
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", help="Change one key: pretrain.minutes=20.", metavar="KEY=VALUE")
+    list[str] | None,
+    typer.Option("--set", help="Change one key: pretrain.minutes=20. As often as needed.", metavar="KEY=VALUE"),
 ]
 Out = Annotated[Path, typer.Option("--out", help="The folder to write; an interrupted run in it is resumed.")]
 RunFolder = Annotated[Path | None, typer.Option("--out", help="The run's folder. Default: runs/NAME of the recipe.")]
