@@ -30,7 +30,7 @@ def mean(hidden: Tensor, head: Tensor, targets: Tensor, chunk: OfChunk, z_loss: 
     [PaLM, arXiv 2204.02311, 5]. The sum is kept in float32, or in float64 where `hidden` is.
     """
     loss: Tensor = _Chunked.apply(  # type: ignore[no-untyped-call]  # torch leaves `apply` untyped
-        hidden, head.to(hidden.dtype), targets, chunk, z_loss, torch.is_grad_enabled()
+        hidden, head, targets, chunk, z_loss, torch.is_grad_enabled()
     )
     return loss
 
@@ -84,18 +84,19 @@ class _Chunked(torch.autograd.Function):
         count = (targets != IGNORED).sum().clamp(min=1)
         total = hidden.new_zeros((), dtype=_precise(hidden))
         hidden_gradients = []
-        head_gradient = torch.zeros_like(head, dtype=_precise(head)) if with_gradient else None
+        head_gradient = torch.zeros_like(head, dtype=_precise(hidden)) if with_gradient else None
+        cast = head.to(hidden.dtype)
         for start in range(0, len(hidden), TOKENS):
             rows = slice(start, start + TOKENS)
-            loss, *gradient = chunk(hidden[rows], head, targets[rows], count, z_loss, head_gradient)
+            loss, *gradient = chunk(hidden[rows], cast, targets[rows], count, z_loss, head_gradient)
             total += loss
             hidden_gradients += gradient
         if head_gradient is not None:
-            ctx.save_for_backward(torch.cat(hidden_gradients), head_gradient.to(head.dtype))
+            ctx.save_for_backward(torch.cat(hidden_gradients), head_gradient)
         return total / count
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The kept gradients, times the loss's own."""
         hidden_gradient, head_gradient = ctx.saved_tensors
-        return hidden_gradient * gradient, head_gradient * gradient, None, None, None, None
+        return hidden_gradient * gradient, head_gradient.mul_(gradient), None, None, None, None

@@ -49,6 +49,23 @@ def test_value_and_gradients_are_those_of_the_formula(z_loss):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-15)
 
 
+def test_in_bfloat16_gradients_are_as_good_as_logits_and_the_heads_is_kept_in_float32():
+    """With most targets nearly sure: there softmax minus one is little, and logits of 20 are off by 0.05."""
+    hidden, head, targets = inputs(torch.float32)
+    hidden = (hidden + 2.2 * head[targets.clamp(min=0)]).detach().bfloat16().requires_grad_()
+    with torch.no_grad():
+        head.copy_(head.bfloat16())
+    loss = cross_entropy.mean(hidden, head, targets, cross_entropy.of_chunk)
+    wide = [x.detach().double().requires_grad_() for x in (hidden, head)]
+    exact = plain(*wide, targets, 0.0)
+    assert 0.001 < exact < 0.3
+    torch.testing.assert_close(loss.double(), exact, rtol=0.01, atol=0)
+    got = torch.autograd.grad(loss, [hidden, head])
+    assert [x.dtype for x in got] == [torch.bfloat16, torch.float32]
+    for one, other in zip(got, torch.autograd.grad(exact, wide), strict=True):
+        assert (one.double() - other).norm() < 0.03 * other.norm()
+
+
 def test_it_holds_the_logits_of_one_chunk_and_no_more():
     hidden, head, targets = inputs(torch.float32)
     with Largest() as ours:
