@@ -62,7 +62,7 @@ give your own."""
 RUNTIME = 0.40e9
 """Bytes of Python, PyTorch's libraries and their threads on a CPU; a CUDA context takes about as much."""
 
-KEPT, KEPT_ACCUMULATING = 0.38, 0.5
+KEPT, KEPT_ACCUMULATING = 0.34, 0.5
 """Of activations and logits, the share that a CPU's process holds besides where a step is one micro-batch, or several:
 what glibc keeps in pieces that fit no later tensor. Fitted to what was measured (docs/plan.md)."""
 

@@ -38,8 +38,10 @@ def plain(hidden, head, targets, z_loss):
     return F.cross_entropy(logits, targets) + z_loss * normaliser.square().mean()
 
 
+@pytest.mark.parametrize("entries", [VOCABULARY, 96], ids=["one product", "several"])
 @pytest.mark.parametrize("z_loss", [0.0, 1e-4, 0.3])
-def test_value_and_gradients_are_those_of_the_formula(z_loss):
+def test_value_and_gradients_are_those_of_the_formula(z_loss, entries, monkeypatch):
+    monkeypatch.setattr(cross_entropy, "ENTRIES", entries)
     hidden, head, targets = inputs()
     loss = cross_entropy.mean(hidden, head, targets, cross_entropy.of_chunk, z_loss)
     wanted = plain(hidden, head, targets, z_loss)
