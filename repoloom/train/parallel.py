@@ -9,8 +9,6 @@ summed, not averaged: the loss is divided by the targets of all ranks before.
 """
 
 import logging
-import math
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +18,7 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
 from torch.distributed.tensor.experimental import implicit_replication
 from torch.distributed.tensor.parallel import (
     ColwiseParallel,
@@ -240,31 +238,6 @@ def _shard(model: Transformer, mesh: DeviceMesh, precision: Precision) -> None:
 def whole(tensor: Tensor) -> Tensor:
     """A tensor as it is, or put together from all ranks' parts."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-Places = tuple[DeviceMesh, tuple[Placement, ...]]
-"""What DTensor.from_local has to know of a tensor's parts."""
-
-
-def norm(gradients: Iterable[Tensor]) -> float:
-    """The 2-norm of all these together, over all ranks.
-
-    Of rows in their own precision, whose squares are summed in float64. PyTorch's norm of a whole float32 tensor is too
-    small on CPUs, by 1e-3 for 25M entries, and by less for each rank's part: clipping would depend on their number.
-    """
-    rows: dict[Places | None, list[Tensor]] = {}
-    for gradient in gradients:
-        part, places = gradient, None
-        if isinstance(gradient, DTensor):
-            added = [Replicate() if p.is_partial() else p for p in gradient.placements]
-            part = gradient.redistribute(placements=added).to_local()
-            places = gradient.device_mesh, tuple(p if p.is_replicate() else Partial() for p in added)
-        rows.setdefault(places, []).append(torch.linalg.vector_norm(part, dim=-1).flatten())
-    total = 0.0
-    for places, norms in rows.items():
-        square = torch.cat(norms).double().square().sum()
-        total += (square if places is None else whole(DTensor.from_local(square, *places))).item()
-    return math.sqrt(total)
 
 
 def sum_replicas(model: nn.Module, now: bool) -> None:
