@@ -9,6 +9,8 @@ summed, not averaged: the loss is divided by the targets of all ranks before.
 """
 
 import logging
+import math
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -235,9 +237,20 @@ def _shard(model: Transformer, mesh: DeviceMesh, precision: Precision) -> None:
             module.set_force_sum_reduction_for_comms(True)  # gloo knows no other
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """A tensor as it is, or put together from all ranks' parts."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+def squares(gradients: Iterable[Tensor]) -> float:
+    """This rank's share of the sum of these gradients' squares: all ranks' add up to it, what several have counts once.
+
+    Of rows in their own precision, and of their norms in float64. PyTorch's norm of a whole float32 tensor is too small
+    on CPUs, by 1e-3 for 25M entries, and by less for each rank's part: clipping would depend on how many there are.
+    """
+    rows: dict[int, list[Tensor]] = {}
+    for gradient in gradients:
+        part, copies = gradient, 1
+        if isinstance(gradient, DTensor):
+            part, sizes = gradient.to_local(), gradient.device_mesh.shape
+            copies = math.prod(n for n, place in zip(sizes, gradient.placements, strict=True) if place.is_replicate())
+        rows.setdefault(copies, []).append(torch.linalg.vector_norm(part, dim=-1).flatten())
+    return sum(torch.cat(norms).double().square().sum().item() / copies for copies, norms in rows.items())
 
 
 def sum_replicas(model: nn.Module, now: bool) -> None:

@@ -1,5 +1,6 @@
 """One step of training, and the held-out loss: autocast, micro-batches, clipping, compiling around a plain model."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -104,15 +105,16 @@ class Trainer:
             (mean * share).backward()  # type: ignore[no-untyped-call]  # torch leaves `backward` untyped
             loss += mean.detach() * share
         layers = self._look(next(rows.parts(self.micro_batch))) if watch else None
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-        step = Step(self.ranks.sum([loss.item()])[0], parallel.whole(norm).item(), total, layers)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        all_loss, square = self.ranks.sum([loss.item(), parallel.squares(gradients)])
+        step = Step(all_loss, math.sqrt(square), total, layers)
         try:
             nonfinite.check(self.job.name, step.loss, step.gradient_norm)
         except NotFiniteError:
             self.optimizer.zero_grad()
             raise
-        if step.gradient_norm > self.job.clip:  # else `clip_grad_norm_` would pass over all gradients to multiply by 1
-            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.job.clip, norm)
+        if step.gradient_norm > self.job.clip:
+            torch._foreach_mul_(gradients, self.job.clip / step.gradient_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()

@@ -87,12 +87,12 @@ def poison(model: Transformer) -> None:
 def main(out: Path, how: dict) -> None:
     torch.set_num_threads(1)
     dtypes = how.pop("dtypes", ["float32"])
-    tied, pause, bad = how.pop("tied", False), how.pop("pause", 0.0), how.pop("bad", [])
+    shape, pause, bad = how.pop("shape", {}), how.pop("pause", 0.0), how.pop("bad", [])
     keep = recipe.Checkpoints(**how.pop("checkpoints", {}))
     with joined(recipe.Parallel(**how.pop("parallel", {}))) as ranks:
         for dtype in dtypes:
             with torch.device("meta" if ranks.count > 1 else "cpu"):
-                model = Transformer(replace(CONFIG, tied=tied)).to(getattr(torch, dtype))
+                model = Transformer(replace(CONFIG, **shape)).to(getattr(torch, dtype))
             settings = {
                 "name": "pretrain", "model": model,
                 "reset": poison if bad else lambda model: model.initialise(0),

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from repoloom.errors import UserError
-from repoloom.train import checkpoint, plan, speed
+from repoloom.train import checkpoint, parallel, plan, speed
 from repoloom.train.loop import CHECKPOINTS, METRICS, PLAN, train
 from repoloom.train.trainer import Trainer, micro_batch
 from tests.train.tiny import CONTEXT, Walks, job
@@ -35,6 +35,14 @@ def test_it_learns_what_can_be_learnt_and_no_more(tmp_path):
     assert counts["heldout_bits_per_byte"] == pytest.approx(counts["heldout_loss"] * 8 * CONTEXT / math.log(2) / 512)
     assert counts["tokens"] == 150 * 8 * CONTEXT and counts["steps"] == 150
     assert 0 < counts["peak_share"] < 1
+
+
+def test_the_squares_of_large_gradients_are_float64s():
+    """PyTorch's own norm is off by 3e-5 for the first of these."""
+    torch.manual_seed(0)
+    gradients = [torch.randn(4160, 192), torch.randn(192), torch.randn(192, 512)]
+    exact = sum(gradient.double().square().sum().item() for gradient in gradients)
+    assert parallel.squares(gradients) == pytest.approx(exact, rel=1e-7)
 
 
 def test_metrics_have_a_line_a_step_and_a_line_a_validation(tmp_path):
