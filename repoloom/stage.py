@@ -162,7 +162,7 @@ def build(
         "libraries": {name: importlib.metadata.version(name) for name in libraries},
     }
     fingerprint = digest_json(identity)
-    with locked(folder), _told(stage, folder):
+    with locked(folder), told(stage, folder):
         finished = _still_holds(folder, fingerprint)
         resumed = finished is None and _resumable(folder, fingerprint)
         if finished is None:
@@ -197,7 +197,7 @@ def build(
 
 def forget(folder: Path) -> None:
     """Let a finished or interrupted stage start anew at its next `build`."""
-    with locked(folder), _told(folder.name, folder):
+    with locked(folder), told(folder.name, folder):
         if (folder / MANIFEST).exists() or (folder / _BUILDING).exists():
             atomic_write(folder / _BUILDING, json.dumps({"fingerprint": ""}))
             (folder / MANIFEST).unlink(missing_ok=True)
@@ -237,7 +237,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told(stage: str, folder: Path) -> Iterator[None]:
+def told(stage: str, folder: Path) -> Iterator[None]:
     """Raise UserError, in one line, for what the system refuses."""
     try:
         yield

@@ -7,6 +7,7 @@ and the batches are pure functions of the step, and nothing in training draws at
 and sliced by what a process asks for, so it may be loaded by any number of them. The folder has to be one that all see.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -21,7 +22,9 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemWriter
+from torch.distributed.checkpoint.planner import SavePlan, SavePlanner
 from torch.distributed.checkpoint.staging import BlockingAsyncStager
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load as load_distributed
@@ -32,6 +35,7 @@ from repoloom.progress import say
 from repoloom.train import speed
 from repoloom.train.ranks import ALONE, PATIENCE, Ranks
 
+_PARTIAL = ".partial-"
 _DIGESTS = "digests.json"
 _HELDOUT = "heldout.json"
 """The held-out loss, where it was measured at this step."""
@@ -43,6 +47,18 @@ T = TypeVar("T")
 # Torch warns when it saves or loads without a process group: that is how one process does it. For good, since filters
 # that come and go are no matter for a thread.
 warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+
+
+class _Writer(FileSystemWriter):
+    """Torch's own, which hides a full disk's error ("unexpected pos 704 vs 598"): afterwards there is room again."""
+
+    def write_data(self, plan: SavePlan, planner: SavePlanner) -> Any:
+        try:
+            return super().write_data(plan, planner)
+        except RuntimeError as error:
+            if stage.out_of_space(error, Path(self.path)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
 
 
 class Saver:
@@ -96,7 +112,7 @@ class Saver:
     def save(self, step: int, model: nn.Module, optimizer: _Optimizers, heldout_loss: float | None = None) -> None:
         """Copy the state after `step` steps and begin to write it, once the one before is written.
 
-        Raises what kept that one from being written: OSError, or torch's CheckpointException around it.
+        Raises what kept that one from being written, also in another process: OSError, or torch's CheckpointException.
         """
         self.wait()
         state = self._stager.stage(_state(model, optimizer))
@@ -112,10 +128,10 @@ class Saver:
 
     def _write(self, state: Any, step: int, heldout_loss: float | None) -> None:
         place = self._folder / f"step-{step:09d}"
-        partial = self._folder / f".partial-{place.name}"
+        partial = self._folder / f"{_PARTIAL}{place.name}"
         try:
             self._together(lambda: _prepare(partial, heldout_loss) if self._ranks.first else None)
-            save_distributed(state, storage_writer=FileSystemWriter(partial), process_group=self._group)
+            _save(state, partial, self._group)
             own = [file for file in _files(partial) if self._wrote(file)]
             digests = self._together(lambda: {file.name: stage.digest_file(file) for file in own})
             self._together(lambda: self._finish(partial, place, digests) if self._ranks.first else None)
@@ -237,10 +253,22 @@ def _heldout_loss(place: Path) -> float | None:
 
 
 def _prepare(partial: Path, heldout_loss: float | None) -> None:
-    shutil.rmtree(partial, ignore_errors=True)
+    for left in partial.parent.glob(f"{_PARTIAL}*"):  # by a run that was killed
+        shutil.rmtree(left)
     partial.mkdir(parents=True)
     if heldout_loss is not None:
         _write_synced(partial / _HELDOUT, json.dumps(heldout_loss))
+
+
+def _save(state: Any, partial: Path, group: dist.ProcessGroup | None) -> None:
+    """Write this process's part. Raises the OSError of any process, which torch wraps in what is no Exception."""
+    try:
+        save_distributed(state, storage_writer=_Writer(partial), process_group=group)
+    except CheckpointException as failed:
+        for error, _ in failed.failures.values():
+            if isinstance(error, OSError):
+                raise error from None
+        raise
 
 
 def _divides(every: int | None, step: int) -> bool:

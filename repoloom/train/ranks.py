@@ -125,7 +125,8 @@ class Ranks:
                 yield work
         else:
             finished, resumed = self.agree((None, False))
-            yield Work(folder, "", "", finished, resumed)
+            with stage.told(name, folder):
+                yield Work(folder, "", "", finished, resumed)
 
 
 ALONE = Ranks(recipe.Parallel())

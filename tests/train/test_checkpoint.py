@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from repoloom import stage
 from repoloom.train import checkpoint
 from repoloom.train.trainer import Trainer
 from tests.train.tiny import Walks, job
@@ -88,9 +89,12 @@ def test_where_all_are_damaged_or_none_is_there_nothing_is_touched(saved, tmp_pa
 
 def test_a_folder_that_was_being_written_is_no_checkpoint(saved):
     folder, weights = saved
-    shutil.copytree(folder / "step-000000003", folder / ".partial-1-step-000000009")
+    shutil.copytree(folder / "step-000000003", folder / ".partial-step-000000009")
     step, found = load(folder)
     assert step == 3 and equal(found, weights[3])
+    trainer = fresh()
+    checkpoint.save(folder, 4, trainer.model, trainer.optimizer)
+    assert sorted(place.name for place in folder.iterdir()) == ["step-000000003", "step-000000004"], "it takes no room"
 
 
 def test_a_step_that_is_saved_again_takes_the_place_of_the_first(saved):
@@ -102,3 +106,17 @@ def test_a_step_that_is_saved_again_takes_the_place_of_the_first(saved):
     step, found = load(folder)
     assert step == 3 and equal(found, trainer.model.parameters()) and not equal(found, weights[3])
     assert sorted(place.name for place in folder.iterdir()) == ["step-000000002", "step-000000003"]
+
+
+def test_a_full_disk_is_told_though_there_is_room_again(small_disk):
+    model = torch.nn.Linear(1000, 1000)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    small_disk.fill(2_000_000)
+    folder = small_disk.place / "checkpoints"
+    with pytest.raises(BaseException, match="No space left") as error:
+        checkpoint.save(folder, 1, model, optimizer)
+    assert stage.out_of_space(error.value, folder)
+    assert not list(folder.iterdir()) and shutil.disk_usage(folder).free > 1_500_000
+    small_disk.empty()
+    checkpoint.save(folder, 1, model, optimizer)
+    assert checkpoint.load(folder, model, optimizer) == 1

@@ -199,6 +199,36 @@ def test_a_full_disk_ends_the_run_in_one_line_and_it_goes_on_when_there_is_room(
     close(tmp_path, one)
 
 
+RECIPE = """
+name = "wide"
+model = { hidden = 128, mlp = 256, layers = 2, heads = 4, kv_heads = 2, context = 72 }
+pretrain = { steps = 6, batch = 8, learning_rate = 1e-2, warmup = 4, precision = "float32", compile = "no" }
+checkpoints = { every = 2 }
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_is_one_line_of_each_process_of_the_command(processes, street, small_disk, tmp_path):
+    """A checkpoint has 5 MB. Afterwards there are 3 MB of room again."""
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    out = small_disk.place / "run"
+    for name in ("pack", "tokenizer"):
+        shutil.copytree(getattr(street, name), out / name)
+    words = command(processes, "-m", "repoloom", "pretrain", str(tmp_path / "recipe.toml"), "--out", str(out))
+    small_disk.fill(3_000_000)
+    with started(words) as process:
+        said = process.communicate(timeout=300)[1]
+    assert process.returncode == 1
+    line = f"repoloom: pretrain: no space left on the disk of {out / 'pretrain'}: free some, then run the command again"
+    assert said.count(line) == processes and "CheckpointException" not in said
+    assert not list((out / "pretrain" / CHECKPOINTS).iterdir())
+    small_disk.empty()
+    with started(words) as process:
+        said = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, said
+
+
 class Trained:
     """A trainer, its folder, and what the weights were after each step."""
 
