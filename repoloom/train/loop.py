@@ -137,7 +137,7 @@ def _steps(trainer: Trainer, fixed: Plan, metrics: Metrics, out: Path, done: int
     tokens, spent, skipped = metrics.last("tokens", 0), metrics.last("seconds", 0.0), 0
     clock = time.monotonic()
     with (
-        stop.asked() as leave,
+        stop.asked() as asked,
         Saver(out / CHECKPOINTS, job.checkpoints, 60 * job.checkpoint_minutes, job.ranks) as saver,
         progress.bar(job.name, steps, done) as bar,
     ):
@@ -173,26 +173,28 @@ def _steps(trainer: Trainer, fixed: Plan, metrics: Metrics, out: Path, done: int
             last = step + 1 == steps
             validates = last or (step + 1) % job.validate_every == 0
             heldout_loss = _validate(trainer, metrics, step + 1) if validates else None
-            _save(trainer, saver, step + 1, heldout_loss, last, leave.is_set())
+            _save(trainer, saver, step + 1, heldout_loss, last, asked)
             clock = time.monotonic()
             bar.advance(1, note)
 
 
-def _save(trainer: Trainer, saver: Saver, step: int, heldout_loss: float | None, last: bool, leave: bool) -> None:
+def _save(trainer: Trainer, saver: Saver, step: int, heldout_loss: float | None, last: bool, asked: stop.Asked) -> None:
     """Begin a checkpoint if one is due, in all processes together; leave behind it where one of them was asked to.
 
     Raises StoppedError then, and what kept an earlier checkpoint from being written.
     """
     ranks = trainer.ranks
     due = last or (ranks.first and saver.due(step, heldout_loss))
-    due, leave, failed = ranks.any(due, leave, saver.failed)
+    due, failed, *came = ranks.any(due, saver.failed, *(asked.by is each for each in stop.SIGNALS))
     if failed:
         saver.wait()
-    if due or leave:
+    if due or any(came):
         saver.save(step, trainer.model, trainer.optimizer, heldout_loss)
-    if leave and not last:
+    if any(came) and not last:
         saver.wait()
-        raise stop.StoppedError(f"{trainer.job.name}: stopped by SIGTERM, step {step} is saved: run it again to go on")
+        by = list(stop.SIGNALS)[came.index(True)]
+        line = f"stopped by {stop.SIGNALS[by]}, step {step} is saved: run it again to go on"
+        raise stop.StoppedError(f"{trainer.job.name}: {line}", by)
 
 
 def _not_finite(

@@ -90,12 +90,13 @@ def close(out, other):
     assert losses(out) == pytest.approx(losses(other), abs=1e-5) and len(losses(out)) == HOW["steps"]
 
 
-def test_sigterm_saves_and_leaves_and_the_run_goes_on_bit_for_bit(one, tmp_path):
+@pytest.mark.parametrize(("sent", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")])
+def test_a_run_that_is_asked_to_stop_saves_and_leaves_and_goes_on_bit_for_bit(sent, name, one, tmp_path):
     with begun(tmp_path, 1, **SLOW) as process:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(sent)
         said = process.communicate(timeout=300)[1]
-    assert process.returncode == 143
-    assert f"stopped by SIGTERM, step {step(tmp_path)} is saved" in said
+    assert process.returncode == 128 + sent
+    assert f"stopped by {name}, step {step(tmp_path)} is saved" in said
     assert saved(tmp_path)[-1].name == f"step-{step(tmp_path):09d}"
     assert 8 <= step(tmp_path) < HOW["steps"]
     code, said = launch(tmp_path, 1, **HOW)
@@ -104,10 +105,11 @@ def test_sigterm_saves_and_leaves_and_the_run_goes_on_bit_for_bit(one, tmp_path)
 
 
 @pytest.mark.slow
-def test_sigterm_to_torchrun_saves_and_another_number_of_processes_goes_on(one, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_torchrun_that_is_asked_to_stop_saves_and_another_number_of_processes_goes_on(sent, one, tmp_path):
     with begun(tmp_path, 2, **SLOW) as process:
         children = workers(process)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(sent)
         said = process.communicate(timeout=300)[1]
     assert process.returncode != 0 and "is saved: run it again" in said
     assert saved(tmp_path)[-1].name == f"step-{step(tmp_path):09d}"
