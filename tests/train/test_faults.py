@@ -90,6 +90,15 @@ def close(out, other):
     assert losses(out) == pytest.approx(losses(other), abs=1e-5) and len(losses(out)) == HOW["steps"]
 
 
+@pytest.fixture
+def terminal():
+    """Ctrl-C reaches what is started, as in a terminal: what a shell has in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("sent", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")])
 def test_a_run_that_is_asked_to_stop_saves_and_leaves_and_goes_on_bit_for_bit(sent, name, one, tmp_path):
     with begun(tmp_path, 1, **SLOW) as process:
